@@ -1,0 +1,44 @@
+# `make demo` and `make test` are all a newcomer needs; both make the environment first.
+PYTHON ?= python3
+ROLLOUT := venv/bin/rollout
+EXAMPLES := node-update base-model lora-adapter
+
+.PHONY: help demo test lint schema golden clean
+help:            ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: venv/.made ## rehearse the three example rollouts, stage by stage
+	@$(ROLLOUT) rehearse $(EXAMPLES)
+
+test: venv/.made ## run the tests
+	@venv/bin/python -m pytest
+
+lint: venv/.made ## formatting, lint, types, import contract, generated files
+	venv/bin/ruff format --check .
+	venv/bin/ruff check .
+	venv/bin/pyright
+	venv/bin/lint-imports --no-cache
+	venv/bin/python -m inference_rollouts.cli.schema --check
+
+schema: venv/.made ## write stacks/schema.json from the settings
+	venv/bin/python -m inference_rollouts.cli.schema --write
+
+golden: venv/.made ## write the golden files anew; read the diff before you commit it
+	GOLDEN=write venv/bin/python -m pytest
+
+# uv when it is there (--seed: Pulumi asks this environment's pip), else venv and pip.
+venv/.made: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Say: make PYTHON=python3.11 demo")'
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --seed --allow-existing --python $(PYTHON) venv && \
+	  uv pip install --quiet --python venv/bin/python -r requirements-dev.txt && \
+	  uv pip install --quiet --python venv/bin/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(PYTHON) -m venv venv && \
+	  venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+	  venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+clean:           ## remove the environment and caches
+	rm -rf venv .pytest_cache .ruff_cache .hypothesis *.egg-info

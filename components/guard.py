@@ -1,0 +1,82 @@
+"""The guard: the one factory of resource hooks. What it cannot judge, it refuses.
+
+It is bound to ModelService, whose inputs are the record, and as a second line (for `--target` and for updates that failed
+half-way) to the route and to each adapter split, which carry their split as an annotation. It asks `move`, and knows no rule
+itself. Facts about hooks: the SDK passes `str(e)` on, and the engine takes an empty text for success; a cancellation is no
+`Exception`; numbers arrive as floats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pulumi
+
+from inference_rollouts import move, wording
+from inference_rollouts.naming import SPLIT_ANNOTATION
+from inference_rollouts.record import Record, Split
+
+Inputs = Mapping[str, Any]
+Judge = Callable[[Inputs, Inputs], list[str]]
+"""From old and new inputs to the reasons for a refusal; none when the move is allowed."""
+
+
+class MoveRefused(Exception):
+    """The move is refused. Its text is never empty: one reason a line."""
+
+
+def service_guard(service: str) -> pulumi.ResourceHook:
+    """The guard on a ModelService: the whole record."""
+
+    def judge(old: Inputs, new: Inputs) -> list[str]:
+        return move.judge(service, Record.from_wire(old), Record.from_wire(new))
+
+    return guard(f"{service}.guard", judge)
+
+
+def split_guard(name: str, what: str) -> pulumi.ResourceHook:
+    """The guard on an object that carries weights: the split in its annotation."""
+
+    def judge(old: Inputs, new: Inputs) -> list[str]:
+        before, after = _split(old), _split(new)
+        # An object without the annotation, as an imported one, has no split to compare: the service's guard judges alone.
+        return move.judge_split(what, before, after) if before and after else []
+
+    return guard(f"{name}.guard", judge)
+
+
+def _split(inputs: Inputs) -> Split | None:
+    text = ((inputs.get("metadata") or {}).get("annotations") or {}).get(SPLIT_ANNOTATION)
+    return Split.from_json(text) if text else None
+
+
+def guard(name: str, judge: Judge) -> pulumi.ResourceHook:
+    """A hook that refuses what `judge` has reasons against, and whatever it fails to judge.
+
+    Args:
+        name: unique in the program.
+        judge: pure; asked in previews and updates alike.
+    """
+
+    def refuse(args: pulumi.ResourceHookArgs) -> None:
+        try:
+            reasons = judge(args.old_inputs or {}, args.new_inputs or {})
+        except BaseException as e:
+            raise MoveRefused(wording.unreadable(_text_of(e))) from e
+        if reasons:
+            raise MoveRefused("\n".join(reasons))
+
+    return pulumi.ResourceHook(name, refuse, pulumi.ResourceHookOptions(on_dry_run=True, ignore_errors=False))
+
+
+def _text_of(error: BaseException) -> str:
+    """Never empty, and always with the kind: `str(KeyError("pools"))` alone says nothing."""
+    kind = type(error).__name__
+    return f"{kind}: {json.dumps(str(error))}" if str(error) else kind
+
+
+def binding(hook: pulumi.ResourceHook) -> pulumi.ResourceHookBinding:
+    """Bound to updates. There is nothing to compare at creation, and delete hooks would make `destroy` need the program."""
+    return pulumi.ResourceHookBinding(before_update=[hook])

@@ -1,0 +1,209 @@
+"""Deployed to wanted: allowed, or refused because … . Pure; the guard, the rehearsal and every report ask this.
+
+The rules are those of the ladder (docs/ladder.md). All reasons are given at once, one sentence each. The way back, a fall
+down to `prepare` or `retire` to `100`, asks nothing but that nothing else changes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from inference_rollouts import wording
+from inference_rollouts.manifests.node_pool import replaces
+from inference_rollouts.record import Record, Split
+from inference_rollouts.stages import Stage, ladder
+
+
+def judge(service: str, old: Record, new: Record) -> list[str]:
+    """Why a service may not move from what is deployed to what is wanted; empty when it may."""
+    reasons = judge_split(f"service {service}", old.pools, new.pools)
+    reasons += _adapters(service, old, new)
+    reasons += _versions(service, old, new)
+    reasons += _door(service, old, new)
+    return reasons
+
+
+def judge_split(what: str, old: Split, new: Split) -> list[str]:
+    """Why one split, of the pools or of an adapter, may not move; empty when it may."""
+    if new.decommission and not _only_decommission(old, new):
+        return [wording.decommission_alone(what)]
+    reasons = list(_rollout_changes(what, old, new))
+    if not reasons and old.to is not None and new.to is not None:
+        climb = list(_along_the_ladder(what, old, new))
+        reasons += [] if _overridden(old, new) else climb
+    return reasons or list(_safe(what, old, new))
+
+
+def _only_decommission(old: Split, new: Split) -> bool:
+    """Whether nothing moves, or, once decommission is recorded, the weight only falls."""
+    same = (old.serving, old.to, old.steps) == (new.serving, new.to, new.steps)
+    return same and (old.stage == new.stage or (old.decommission and height(new.stage) < height(old.stage)))
+
+
+def height(stage: Stage) -> int:
+    """Where a stage stands on any ladder, to tell up from down."""
+    return {"baseline": -1, "prepare": 0, "retire": 101}[stage] if isinstance(stage, str) else stage
+
+
+def rises(old: Split, new: Split) -> bool:
+    """Whether the move goes up the ladder."""
+    return height(new.stage) > height(old.stage)
+
+
+def _overridden(old: Split, new: Split) -> bool:
+    """Whether an override allows exactly this move. One that is recorded already is spent."""
+    override = new.override
+    return override is not None and override != old.override and (override.origin, override.to) == (old.stage, new.stage)
+
+
+def _rollout_changes(what: str, old: Split, new: Split) -> Iterator[str]:
+    """Entering, leaving and re-aiming a rollout."""
+    match old.to, new.to:
+        case None, None:
+            if new.serving != old.serving:
+                yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
+        case None, str():
+            if new.serving != old.serving:
+                yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
+            if new.stage not in ("baseline", "prepare"):
+                yield wording.entered_late(what, new.stage)
+        case str(canary), None:
+            yield from _left(what, old, new, canary)
+        case str(canary), str(wanted):
+            if new.serving != old.serving:
+                yield wording.serving_during_rollout(what, old.serving, new.serving)
+            if wanted != canary and old.stage not in ("baseline", "prepare"):
+                yield wording.to_changed(what, canary, wanted, old.stage)
+            elif wanted != canary and rises(old, new):
+                yield wording.together_with_a_raise(what, "to", canary, wanted)
+            if new.steps != old.steps and rises(old, new):
+                yield wording.together_with_a_raise(what, "steps", list(old.steps), list(new.steps))
+
+
+def _left(what: str, old: Split, new: Split, canary: str) -> Iterator[str]:
+    if new.serving == old.serving:
+        if old.stage != "baseline":
+            yield wording.left_early(what, old.stage, old.serving, canary)
+    elif new.serving == canary:
+        if old.stage != "retire":
+            yield wording.finished_early(what, old.stage, canary)
+    else:
+        yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
+
+
+def _along_the_ladder(what: str, old: Split, new: Split) -> Iterator[str]:
+    """Up one rung at a time, on the deployed ladder; down as far as `prepare` at once."""
+    here, there, rungs = old.stage, new.stage, ladder(old.steps)
+    if height(there) > height(here):
+        if here not in rungs:
+            yield wording.deployed_off_ladder(what, here, old.steps)
+        elif there not in rungs:
+            yield wording.not_on_deployed_ladder(what, there, old.steps)
+        elif there != (following := rungs[rungs.index(here) + 1]):
+            if there == "retire":
+                yield wording.retire_early(what, here, old.serving, old.weights.get(old.serving, 0))
+            else:
+                yield wording.step_skipped(what, here, there, following)
+    elif here == "retire" and there not in ("retire", 100):
+        yield wording.back_from_retire(what, there)
+    elif there == "baseline" and here not in ("baseline", "prepare"):
+        yield wording.baseline_with_weight(what, str(old.to), here, old.weights.get(str(old.to), 0))
+
+
+def _safe(what: str, old: Split, new: Split) -> Iterator[str]:
+    """What no override may allow: weight for what does not stand yet, or the removal of what has weight."""
+    standing = {*old.weights, old.serving}
+    for name, weight in new.weights.items():
+        if weight and name not in standing:
+            yield wording.weight_to_new(what, name, weight)
+    for name, weight in old.weights.items():
+        if weight and name not in new.weights:
+            yield wording.removes_weight(what, name, weight)
+
+
+# --- adapters ---------------------------------------------------------------------------------------------------------
+
+
+def _adapters(service: str, old: Record, new: Record) -> Iterator[str]:
+    for name, split in old.adapters.items():
+        what = f"adapter {name} of service {service}"
+        wanted = new.adapters.get(name)
+        if wanted is None:
+            if not split.decommission and not old.pools.decommission:
+                yield wording.adapter_removed(service, name)
+        elif new.pools.decommission and not _only_decommission(split, wanted):
+            yield wording.decommission_alone(f"service {service}")
+        else:
+            yield from judge_split(what, split, wanted)
+    for key, source in old.sources.items():
+        if new.sources.get(key, source) != source:
+            yield wording.source_changed(f"service {service}", key.split("/", 1)[1], source, new.sources[key])
+
+
+# --- what may not change ----------------------------------------------------------------------------------------------
+
+
+def _versions(service: str, old: Record, new: Record) -> Iterator[str]:
+    for name, before in old.versions.items():
+        after = new.versions.get(name)
+        why = _frozen_because(name, old.pools, new.pools)
+        if after is None or why is None:
+            continue
+        changed = changes(before, after)
+        for_good = [text for path, text in changed.items() if _for_good(path)]
+        rest = [text for path, text in changed.items() if not _for_good(path)]
+        if for_good:
+            yield wording.frozen_for_good(service, name, why, for_good)
+        if rest and name not in new.in_place:
+            yield wording.frozen(service, name, why, rest)
+
+
+def _frozen_because(name: str, old: Split, new: Split) -> str | None:
+    if weight := old.weights.get(name, 0):
+        return wording.carries(weight)
+    if weight := new.weights.get(name, 0):
+        return wording.will_carry(weight)
+    return wording.serves() if name in (old.serving, new.serving) else None
+
+
+def _for_good(path: str) -> bool:
+    """Whether a change replaces something, so that even allowInPlaceUpdates cannot allow it."""
+    section, _, field = path.partition(".")
+    return section in ("pool", "external") or (section == "nodePool" and replaces(field))
+
+
+def changes(before: Any, after: Any, path: str = "") -> dict[str, str]:
+    """Changed leaves by path, each as `path: old → new`."""
+    if before == after:
+        return {}
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = sorted({*before, *after})
+        pairs = [(f"{path}.{key}" if path else str(key), before.get(key), after.get(key)) for key in keys]
+    elif isinstance(before, list) and isinstance(after, list):
+        size = max(len(before), len(after))
+        rows = [x + [None] * (size - len(x)) for x in (before, after)]
+        pairs = [(f"{path}[{_label(b, a, i)}]", b, a) for i, (b, a) in enumerate(zip(*rows, strict=True))]
+    else:
+        return {path: f"{path}: {_short(before)} → {_short(after)}"}
+    return {key: text for place, b, a in pairs for key, text in changes(b, a, place).items()}
+
+
+def _label(before: Any, after: Any, index: int) -> str:
+    """A named list item by its name: `containers[server]`."""
+    names = {item.get("name") for item in (before, after) if isinstance(item, Mapping)}
+    name = names.pop() if len(names) == 1 else None
+    return str(name) if name else str(index)
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _door(service: str, old: Record, new: Record) -> Iterator[str]:
+    if old.pools.decommission:
+        return
+    for key in sorted({*old.door, *new.door}):
+        if old.door.get(key) != new.door.get(key):
+            yield wording.door_changed(service, key, old.door.get(key), new.door.get(key))

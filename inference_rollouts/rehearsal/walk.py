@@ -1,0 +1,162 @@
+"""The ladder of each rollout of a stack, walked stage by stage; and every move of it, allowed or refused."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from inference_rollouts import stages
+from inference_rollouts.plan import plan_for
+from inference_rollouts.rehearsal.engine import Preview, State, preview, state_of
+from inference_rollouts.rehearsal.program import Recording, run
+from inference_rollouts.settings import PROJECT, AdapterRollout, Stack, load
+from inference_rollouts.settings.kind import pool_kind
+
+Step = stages.Stage | Literal["finish"]
+
+
+@dataclass(frozen=True)
+class RolloutOf:
+    """One rollout of a stack.
+
+    Attributes:
+        service: its service.
+        adapter: its adapter, or None for a rollout of pools.
+        kind: node, base-model or adapter.
+        stable, canary: the version being left and the one being moved to.
+        ladder: all stages, without finish.
+        stage: the one in the file.
+    """
+
+    service: str
+    adapter: str | None
+    kind: str
+    stable: str
+    canary: str
+    ladder: tuple[stages.Stage, ...]
+    stage: stages.Stage
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All stages, and finish."""
+        return (*self.ladder, "finish")
+
+
+@dataclass(frozen=True)
+class StagePreview:
+    """What the update to one stage does."""
+
+    stage: Step
+    weights: Mapping[str, int]
+    notes: tuple[str, ...]
+    preview: Preview
+
+
+@dataclass(frozen=True)
+class MoveVerdict:
+    """Whether one move is allowed, from a deployed stack."""
+
+    origin: stages.Stage
+    to: stages.Stage
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A stack to rehearse.
+
+    Attributes:
+        project: the folder with Pulumi.yaml.
+        stack: the stack's name.
+        config: all config keys to their values, as in the stack file.
+    """
+
+    project: Path
+    stack: str
+    config: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Stack:
+        """The typed settings of the file."""
+        return load(own_keys(self.config))
+
+    def rollouts(self) -> tuple[RolloutOf, ...]:
+        """Every rollout in the file: of pools first, then of adapters."""
+        return tuple(_rollouts(self.settings))
+
+    def record(self, config: Mapping[str, Any]) -> Recording:
+        """One run of the program."""
+        return run(self.project, self.stack, config)
+
+    def walk(self, rollout: RolloutOf) -> Iterator[StagePreview]:
+        """Each stage's preview on the state that the stage before has left, from nothing to finish."""
+        state: State = {}
+        for step in rollout.steps:
+            config = at(self.config, rollout, step)
+            result = self._preview(config, state)
+            state = result.state
+            plan = plan_for(load(own_keys(config)))
+            service = next(s for s in plan.services if s.name == rollout.service)
+            split = service.record.adapters[rollout.adapter] if rollout.adapter else service.record.pools
+            yield StagePreview(step, dict(split.weights), service.notes, result)
+
+    def _preview(self, config: Mapping[str, Any], state: State) -> Preview:
+        results: list[Preview] = []
+        run(self.project, self.stack, config, lambda recording: results.append(preview(state, recording)))
+        return results[0]
+
+    def moves(self, rollout: RolloutOf) -> list[MoveVerdict]:
+        """Every ordered pair of stages, staying included, each from a stack deployed at the first."""
+        states: dict[stages.Stage, State] = {
+            stage: state_of(self.record(at(self.config, rollout, stage))) for stage in rollout.ladder
+        }
+        found: dict[tuple[stages.Stage, stages.Stage], tuple[str, ...]] = {}
+        for to in rollout.ladder:
+
+            def ask(recording: Recording, wanted: stages.Stage = to) -> None:
+                for origin, state in states.items():
+                    found[origin, wanted] = preview(state, recording).refusals
+
+            run(self.project, self.stack, at(self.config, rollout, to), ask)
+        return [MoveVerdict(a, b, found[a, b]) for a in rollout.ladder for b in rollout.ladder]
+
+
+def own_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The project's own keys, without their namespace."""
+    prefix = f"{PROJECT}:"
+    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+
+
+def _rollouts(stack: Stack) -> Iterator[RolloutOf]:
+    for name, service in stack.services.items():
+        if service.rollout:
+            kind = pool_kind(service.versions[service.serving], service.versions[service.rollout.to])
+            yield _rollout(name, None, kind, service.serving, service.rollout)
+        for key, adapter in service.adapters.items():
+            if adapter.rollout:
+                yield _rollout(name, key, "adapter", adapter.serving, adapter.rollout)
+
+
+def _rollout(service: str, adapter: str | None, kind: str, serving: str, rollout: AdapterRollout) -> RolloutOf:
+    return RolloutOf(service, adapter, kind, serving, rollout.to, rollout.ladder, rollout.stage)
+
+
+def at(config: Mapping[str, Any], rollout: RolloutOf, step: Step) -> dict[str, Any]:
+    """The config with one rollout at another stage, or finished; all others stay as they are in the file."""
+    changed = copy.deepcopy(dict(config))
+    service = changed[f"{PROJECT}:services"][rollout.service]
+    block = service["adapters"][rollout.adapter] if rollout.adapter else service
+    if step == "finish":
+        block["serving"] = rollout.canary
+        del block["rollout"]
+    else:
+        block["rollout"]["stage"] = step
+    others = [service, *service.get("adapters", {}).values()]
+    for other in others:
+        # In one service only one rollout may be above baseline, and one at baseline is as good as none.
+        if other is not block and other.get("rollout", {}).get("stage") == "baseline":
+            del other["rollout"]
+    return changed
