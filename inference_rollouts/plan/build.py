@@ -1,0 +1,115 @@
+"""Settings to plan: what stands at the stage in the config, with which weight, protected or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from inference_rollouts import naming, stages
+from inference_rollouts.errors import InputError
+from inference_rollouts.manifests.inference_pool import POOL_GROUP
+from inference_rollouts.manifests.route import Backend, GatewayArgs, TestHeader, WeightedRouteArgs
+from inference_rollouts.plan.collisions import collisions
+from inference_rollouts.plan.notes import notes_on
+from inference_rollouts.plan.records import record_of
+from inference_rollouts.plan.splits import split_of
+from inference_rollouts.plan.values import ModelServiceArgs, Plan
+from inference_rollouts.plan.versions import version_args
+from inference_rollouts.settings import Service, Stack
+
+
+def plan_for(stack: Stack) -> Plan:
+    """What should stand at the stages in the config.
+
+    Raises:
+        InputError: when two objects would have the same name.
+    """
+    services = tuple(_service(name, service, stack) for name, service in sorted(stack.services.items()))
+    plan = Plan(cluster=stack.cluster, gateway=_gateway(stack), services=services)
+    if problems := collisions(plan):
+        raise InputError(problems)
+    return plan
+
+
+def _gateway(stack: Stack) -> GatewayArgs | None:
+    create = stack.gateway.create
+    if create is None:
+        return None
+    return GatewayArgs(
+        name=stack.gateway.name,
+        namespace=stack.gateway.namespace or "default",
+        gateway_class=create.gateway_class,
+        listeners=create.listeners,
+        tls=create.tls,
+        address=create.address,
+    )
+
+
+def _service(name: str, service: Service, stack: Stack) -> ModelServiceArgs:
+    stage = service.rollout.stage if service.rollout else "baseline"
+    canary = service.rollout.to if service.rollout else None
+    standing = [service.serving]
+    if canary and stages.builds_canary(stage):
+        standing.append(canary)
+    versions = tuple(version_args(name, service, v, stack.cluster, protect=_protected(service, v)) for v in standing)
+    return ModelServiceArgs(
+        name=name,
+        versions=versions,
+        route=_route(name, service, stack, {v.name: v.pool_name for v in versions}),
+        protect=not service.decommission,
+        record=record_of(service, versions, _door(name, service, stack)),
+        notes=tuple(notes_on(name, service, versions)),
+    )
+
+
+def _protected(service: Service, version: str) -> bool:
+    if service.decommission:
+        return False
+    if service.rollout is None:
+        return True
+    protects = stages.protects_stable if version == service.serving else stages.protects_canary
+    return protects(service.rollout.stage)
+
+
+def _parent_refs(service: Service, stack: Stack) -> tuple[Mapping[str, Any], ...]:
+    if service.route.parent_refs:
+        return service.route.parent_refs
+    namespace = stack.gateway.namespace
+    across = namespace is not None and namespace != service.namespace
+    return ({"name": stack.gateway.name, **({"namespace": namespace} if across else {})},)
+
+
+def _route(name: str, service: Service, stack: Stack, pools: Mapping[str, str]) -> WeightedRouteArgs:
+    split = split_of(service.serving, service.rollout, decommission=service.decommission)
+    group = POOL_GROUP[service.inference_api]
+    test = service.rollout.test if service.rollout and service.rollout.to in split.weights else None
+    header = None
+    if test and service.rollout:
+        backend = Backend(group=group, pool=pools[service.rollout.to], weight=100)
+        header = TestHeader(name=test.header, value=test.value, backend=backend)
+    return WeightedRouteArgs(
+        name=service.route.name or name,
+        namespace=service.namespace,
+        parent_refs=_parent_refs(service, stack),
+        hostnames=service.route.hostnames,
+        matches=service.route.matches,
+        backends=tuple(Backend(group=group, pool=pools[version], weight=weight) for version, weight in split.weights.items()),
+        test=header,
+        rules=service.route.rules,
+        annotations={naming.SPLIT_ANNOTATION: split.to_json()},
+        labels={naming.SERVICE_LABEL: name},
+        gke=stack.cluster.gke,
+    )
+
+
+def _door(name: str, service: Service, stack: Stack) -> dict[str, Any]:
+    """What clients come in through: it may not change while something serves behind it."""
+    return {
+        "gateway": stack.gateway.name,
+        "route": service.route.name or name,
+        "namespace": service.namespace,
+        "hostnames": list(service.route.hostnames),
+        "matches": [dict(match) for match in service.route.matches],
+        "parentRefs": [dict(ref) for ref in _parent_refs(service, stack)],
+        "inferenceApi": service.inference_api,
+    }

@@ -1,0 +1,31 @@
+"""What a preview should say beside its operations, one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inference_rollouts import naming, wording
+from inference_rollouts.manifests import vllm
+from inference_rollouts.manifests.adapter_split import OBJECTIVE_HEADER
+from inference_rollouts.plan.values import ServedVersionArgs
+from inference_rollouts.settings import Service
+from inference_rollouts.settings.kind import differs_in_size_only
+
+
+def notes_on(name: str, service: Service, versions: tuple[ServedVersionArgs, ...]) -> Iterator[str]:
+    """The notes of one service."""
+    if service.rollout and service.rollout.to in service.versions:
+        stable, canary = service.versions[service.serving], service.versions[service.rollout.to]
+        if differs_in_size_only(stable, canary):
+            yield wording.differs_in_size_only(service.serving, service.rollout.to)
+    if service.decommission:
+        yield wording.decommissioned(f"service {name}")
+    for key, adapter in sorted(service.adapters.items()):
+        if adapter.decommission:
+            yield wording.decommissioned(f"adapter {key}")
+        if adapter.criticality and service.inference_api != "v1alpha2":
+            objects = [f"{v.pool_name}-{naming.object_name(key)}" for v in versions]
+            yield wording.objective_header(key, adapter.criticality, OBJECTIVE_HEADER[service.inference_api], objects)
+    for version in versions:
+        if version.server and version.server.engine == "vllm" and not vllm.knows_shutdown_timeout(version.server.image):
+            yield wording.no_shutdown_timeout(version.name, version.server.image)
