@@ -3,7 +3,7 @@ PYTHON ?= python3
 ROLLOUT := venv/bin/rollout
 EXAMPLES := node-update base-model lora-adapter
 
-.PHONY: help demo test lint schema golden clean
+.PHONY: help demo test lint generate golden clean
 help:            ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -18,10 +18,10 @@ lint: venv/.made ## formatting, lint, types, import contract, generated files
 	venv/bin/ruff check .
 	venv/bin/pyright
 	venv/bin/lint-imports --no-cache
-	venv/bin/python -m inference_rollouts.cli.schema --check
+	venv/bin/python -m inference_rollouts.cli.generate --check
 
-schema: venv/.made ## write stacks/schema.json from the settings
-	venv/bin/python -m inference_rollouts.cli.schema --write
+generate: venv/.made ## write stacks/schema.json and docs/settings.md from the settings
+	venv/bin/python -m inference_rollouts.cli.generate --write
 
 golden: venv/.made ## write the golden files anew; read the diff before you commit it
 	GOLDEN=write venv/bin/python -m pytest

@@ -19,6 +19,10 @@ from inference_rollouts.settings.stack_file import StackFile
 BAR = 30
 """Cells of a bar of 100 %."""
 
+INDENT = 14
+WORD = 12
+"""Columns of the stage, and of the word for what happens."""
+
 WORDS = {
     "create": ("+", "create", "green"),
     "update": ("~", "update", "yellow"),
@@ -139,20 +143,16 @@ def _heading(stack: str, rollout: RolloutOf, console: Console) -> None:
     title = Text.assemble(
         (stack, "bold"), f"  {what}  ", (f"{rollout.kind} rollout", "bold"), f"  {rollout.stable} → {rollout.canary}"
     )
-    console.print(title, f"[dim]in the file: stage {rollout.stage}[/dim]")
+    console.print(title)
 
 
 def _stage(rollout: RolloutOf, stage: StagePreview, seen: set[str], console: Console) -> None:
     console.print()
-    here = stage.stage == rollout.stage
     width = max(len(rollout.stable), len(rollout.canary))
     for i, (version, weight) in enumerate(stage.weights.items()):
-        label = str(stage.stage) if i == 0 else "◂ in the file" if here and i == 1 else ""
-        console.print(
-            Text(f"{label:<14}", style="bold" if i == 0 else "dim").append_text(
-                bar(version, weight, width, canary=version == rollout.canary)
-            )
-        )
+        label = Text(f"{stage.stage if i == 0 else '':<{INDENT}}", style="bold")
+        mark = Text("  ◂ the file stands here", style="dim") if i == 0 and stage.stage == rollout.stage else Text()
+        console.print(Text.assemble(label, bar(version, weight, width, canary=version == rollout.canary), mark))
     for note in stage.notes:
         if note not in seen:
             seen.add(note)
@@ -169,10 +169,6 @@ def bar(version: str, weight: int, width: int, *, canary: bool) -> Text:
     filled = max(cells, 1) if weight else 0
     colour = "green" if canary else "blue"
     return Text.assemble(f"{version:<{width}}  ", ("█" * filled, colour), ("·" * (BAR - filled), "dim"), f" {weight:>3} %")
-
-
-INDENT = 14
-WORD = 12
 
 
 def _line(console: Console, word: str, style: str, text: Text) -> None:
