@@ -56,7 +56,9 @@ def _kind(body: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(kinds))
     if body.get("pattern", "").endswith("[smh]$"):
         return 'duration, as "300s"'
-    return {"integer": "whole number", "string": "text", "boolean": "true or false", "array": "list"}.get(body.get("type", ""), "map")
+    return {"integer": "whole number", "string": "text", "boolean": "true or false", "array": "list"}.get(
+        body.get("type", ""), "map"
+    )
 
 
 FILES = {Path("stacks/schema.json"): schema_text, Path("docs/settings.md"): settings_table}

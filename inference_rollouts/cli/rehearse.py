@@ -235,8 +235,9 @@ def _change(old: Any, new: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, dict) and {"kind", "name", "weight"} <= set(value):
-        return f"{value['kind']} {value['name']} weight {value['weight']}"
+    if isinstance(value, dict) and "weight" in value:
+        name = value.get("name") or value.get("modelRewrite")
+        return f"{value.get('kind', '')} {name} weight {value['weight']}".strip()
     return "nothing" if value is None else str(value)
 
 

@@ -74,10 +74,12 @@ def _sync_container(args: ModelServerArgs) -> Manifest:
         ],
         "ports": [{"name": "adapters", "containerPort": STATUS_PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+        # Three failures: a sidecar that restarts beside a serving server is back before its pod would leave the endpoints.
         "readinessProbe": {
             "httpGet": {"path": "/ready", "port": "adapters"},
             "periodSeconds": 2,
-            "failureThreshold": 1,
+            "timeoutSeconds": 2,
+            "failureThreshold": 3,
         },
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": "adapters"},
