@@ -39,7 +39,8 @@ STORAGE_URL = (EMULATOR if "://" in EMULATOR else f"http://{EMULATOR}") if EMULA
 # Google's clients ask an emulator without a token; here one is used if a metadata server is named beside it.
 METADATA_HOST = os.environ.get("GCE_METADATA_HOST") or ("" if EMULATOR else "metadata.google.internal")
 HUB_URL = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-HUB_TOKEN = os.environ.get("HF_TOKEN", "")
+# Secrets often end in a newline, and http.client's complaint about such a header would quote the token.
+HUB_TOKEN = "".join(os.environ.get("HF_TOKEN", "").split())
 
 CONTROL_TIMEOUT_SECONDS = 5.0  # /health, /v1/models and the metadata server
 LOAD_TIMEOUT_SECONDS = 120.0  # the server reads the whole adapter from disk within the call

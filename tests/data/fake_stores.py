@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.data.fake_vllm import Answer, FakeServer, Request
@@ -32,7 +31,6 @@ class FakeBucket(FakeServer):
         super().__init__()
         self.metadata, self.name = metadata, name
         self.objects: dict[str, bytes] = {}
-        self.slow: dict[str, float] = {}  # seconds by object name
         self.broken: set[str] = set()  # objects whose transfer ends too early
 
     def answer(self, request: Request) -> Answer:
@@ -45,7 +43,7 @@ class FakeBucket(FakeServer):
         name = unquote(path.removeprefix(f"{root}/"))
         if name not in self.objects or query.get("alt") != ["media"]:
             return Answer(404)
-        time.sleep(self.slow.get(name, 0.0))
+        self.wait_for_release(name)
         data = self.objects[name]
         return Answer(200, data, {"Content-Length": str(len(data) + 7)} if name in self.broken else {})
 

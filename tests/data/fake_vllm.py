@@ -23,6 +23,7 @@ class Request(NamedTuple):
     path: str  # with its query
     headers: dict[str, str]
     body: bytes
+    at: float  # monotonic seconds
 
 
 class Answer(NamedTuple):
@@ -38,6 +39,7 @@ class FakeServer:
         self.requests: list[Request] = []
         self.port = 0
         self._http: ThreadingHTTPServer | None = None
+        self._held: dict[str, threading.Event] = {}
 
     @property
     def address(self) -> str:
@@ -62,6 +64,17 @@ class FakeServer:
             self._http.server_close()
             self._http = None
 
+    def hold(self, name: str) -> None:
+        """Be endlessly slow about this adapter or object, until it is released."""
+        self._held[name] = threading.Event()
+
+    def release(self, name: str) -> None:
+        self._held.pop(name).set()
+
+    def wait_for_release(self, name: str) -> None:
+        if name in self._held:
+            self._held[name].wait(60)
+
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if urlsplit(request.path).path == path]
 
@@ -70,7 +83,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            request = Request(self.command, self.path, dict(self.headers), body)
+            request = Request(self.command, self.path, dict(self.headers), body, time.monotonic())
             server.requests.append(request)
             status, content, headers = server.answer(request)
             data = content if isinstance(content, bytes) else _text(content).encode()
@@ -101,7 +114,6 @@ class FakeVllm(FakeServer):
         self.loaded: dict[str, str] = {}
         self.health = 200
         self.models_status = 200
-        self.load_seconds: dict[str, float] = {}  # by adapter name
         self.load_failures: dict[str, int] = {}  # status by adapter name
         self.unload_failures: dict[str, int] = {}
         self.forgetful: set[str] = set()  # answers 200 to their load and does not load them
@@ -140,7 +152,7 @@ class FakeVllm(FakeServer):
         name, path = body.get("lora_name"), body.get("lora_path")
         if not name or not path:
             return _error(400, "Both 'lora_name' and 'lora_path' must be provided.")
-        time.sleep(self.load_seconds.get(name, 0.0))
+        self.wait_for_release(name)
         if name in self.loaded:
             return _error(400, f"The lora adapter '{name}' has already been loaded.")
         if name in self.load_failures:
