@@ -3,7 +3,7 @@ PYTHON ?= python3
 ROLLOUT := venv/bin/rollout
 EXAMPLES := node-update base-model lora-adapter
 
-.PHONY: help demo test lint generate golden clean
+.PHONY: help demo test lint generate golden tools clean
 help:            ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -39,6 +39,9 @@ venv/.made: requirements.txt requirements-dev.txt pyproject.toml
 	  venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
 	fi
 	@touch $@
+
+tools:           ## build the Prometheus server that some tests ask (needs Go; minutes, once)
+	@tools/prometheus/build.sh
 
 clean:           ## remove the environment and caches
 	rm -rf venv .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -8,18 +8,17 @@ itself. Facts about hooks: the SDK passes `str(e)` on, and the engine takes an e
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from inference_rollouts import move, wording
 from inference_rollouts.naming import SPLIT_ANNOTATION
-from inference_rollouts.record import Record, Split
+from inference_rollouts.record import Record, Split, Unreadable
 
 Inputs = Mapping[str, Any]
-Judge = Callable[[Inputs, Inputs], list[str]]
+Judge = Callable[[Inputs, Inputs], Sequence[str]]
 """From old and new inputs to the reasons for a refusal; none when the move is allowed."""
 
 
@@ -31,9 +30,16 @@ def service_guard(service: str) -> pulumi.ResourceHook:
     """The guard on a ModelService: the whole record."""
 
     def judge(old: Inputs, new: Inputs) -> list[str]:
-        return move.judge(service, Record.from_wire(old), Record.from_wire(new))
+        return move.judge(service, _record("deployed", old), _record("wanted", new))
 
     return guard(f"{service}.guard", judge)
+
+
+def _record(which: str, inputs: Inputs) -> Record:
+    try:
+        return Record.from_wire(inputs)
+    except Unreadable as e:
+        raise Unreadable(f"the {which} record: {e}") from e
 
 
 def split_guard(name: str, what: str) -> pulumi.ResourceHook:
@@ -62,19 +68,25 @@ def guard(name: str, judge: Judge) -> pulumi.ResourceHook:
 
     def refuse(args: pulumi.ResourceHookArgs) -> None:
         try:
-            reasons = judge(args.old_inputs or {}, args.new_inputs or {})
+            # A judge that forgets to answer (None), or that has only empty reasons, has not consented.
+            reasons = list(judge(args.old_inputs or {}, args.new_inputs or {}))
+            text = "\n".join(reasons)
         except BaseException as e:
             raise MoveRefused(wording.unreadable(_text_of(e))) from e
         if reasons:
-            raise MoveRefused("\n".join(reasons))
+            raise MoveRefused(text if text.strip() else wording.unreadable(f"{name} gave no reason"))
 
     return pulumi.ResourceHook(name, refuse, pulumi.ResourceHookOptions(on_dry_run=True, ignore_errors=False))
 
 
 def _text_of(error: BaseException) -> str:
-    """Never empty, and always with the kind: `str(KeyError("pools"))` alone says nothing."""
+    """Never empty, on one line, and always with the kind: `str(KeyError("pools"))` alone says nothing."""
     kind = type(error).__name__
-    return f"{kind}: {json.dumps(str(error))}" if str(error) else kind
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        return kind
+    return f"{kind}: {text}" if text else kind
 
 
 def binding(hook: pulumi.ResourceHook) -> pulumi.ResourceHookBinding:

@@ -6,10 +6,12 @@ down to `prepare` or `retire` to `100`, asks nothing but that nothing else chang
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from inference_rollouts import wording
+from inference_rollouts import stages, wording
 from inference_rollouts.manifests.node_pool import replaces
 from inference_rollouts.record import Record, Split
 from inference_rollouts.stages import Stage, ladder
@@ -19,6 +21,7 @@ def judge(service: str, old: Record, new: Record) -> list[str]:
     """Why a service may not move from what is deployed to what is wanted; empty when it may."""
     reasons = judge_split(f"service {service}", old.pools, new.pools)
     reasons += _adapters(service, old, new)
+    reasons += _sources(service, old, new)
     reasons += _versions(service, old, new)
     reasons += _door(service, old, new)
     return reasons
@@ -27,12 +30,14 @@ def judge(service: str, old: Record, new: Record) -> list[str]:
 def judge_split(what: str, old: Split, new: Split) -> list[str]:
     """Why one split, of the pools or of an adapter, may not move; empty when it may."""
     if new.decommission and not _only_decommission(old, new):
-        return [wording.decommission_alone(what)]
-    reasons = list(_rollout_changes(what, old, new))
-    if not reasons and old.to is not None and new.to is not None:
-        climb = list(_along_the_ladder(what, old, new))
-        reasons += [] if _overridden(old, new) else climb
-    return reasons or list(_safe(what, old, new))
+        return [wording.decommission_alone(what, old.stage)]
+    if old.to is None:
+        reasons = _entering(what, old, new)
+    elif new.to is None:
+        reasons = _leaving(what, old, new, old.to)
+    else:
+        reasons = _going_on(what, old, new, old.to, new.to)
+    return list(reasons) or list(_safe(what, old, new))
 
 
 def _only_decommission(old: Split, new: Split) -> bool:
@@ -51,112 +56,140 @@ def rises(old: Split, new: Split) -> bool:
     return height(new.stage) > height(old.stage)
 
 
+# --- the rollout and its ladder ---------------------------------------------------------------------------------------
+
+
+def _entering(what: str, old: Split, new: Split) -> Iterator[str]:
+    if new.serving != old.serving:
+        yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
+    if new.stage not in ("baseline", "prepare"):
+        yield wording.entered_late(what, new.stage)
+
+
+def _leaving(what: str, old: Split, new: Split, canary: str) -> Iterator[str]:
+    if new.serving == old.serving:
+        if old.stage != "baseline":
+            yield wording.left_early(what, old.stage, old.serving, canary)
+    elif new.serving == canary:
+        if old.stage != "retire":
+            yield wording.finished_early(what, old.stage, canary, old.weights.get(canary, 0))
+    else:
+        yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
+
+
+def _going_on(what: str, old: Split, new: Split, canary: str, wanted: str) -> Iterator[str]:
+    if new.serving != old.serving:
+        yield wording.serving_during_rollout(what, old.serving, new.serving, canary, old.stage)
+    if new.serving == canary:
+        return  # `to` and the stage then belong to another rollout, as where the two versions are swapped
+    aim = list(_aim(what, old, new, canary, wanted))
+    yield from aim
+    # With another aim the way there is another one: it is judged once that is deployed.
+    if not aim and not _overridden(old, new):
+        yield from _along_the_ladder(what, old, new)
+
+
+def _aim(what: str, old: Split, new: Split, canary: str, wanted: str) -> Iterator[str]:
+    """`to` and `steps` change in an update of their own, `to` only while the canary has no weight."""
+    if wanted != canary:
+        if old.stage not in ("baseline", "prepare"):
+            yield wording.to_changed(what, canary, wanted, old.stage)
+        elif rises(old, new):
+            yield wording.together_with_a_raise(what, "rollout.to", canary, wanted, old.stage)
+    if new.steps != old.steps and rises(old, new):
+        yield wording.together_with_a_raise(what, "rollout.steps", list(old.steps), list(new.steps), old.stage)
+
+
 def _overridden(old: Split, new: Split) -> bool:
     """Whether an override allows exactly this move. One that is recorded already is spent."""
     override = new.override
     return override is not None and override != old.override and (override.origin, override.to) == (old.stage, new.stage)
 
 
-def _rollout_changes(what: str, old: Split, new: Split) -> Iterator[str]:
-    """Entering, leaving and re-aiming a rollout."""
-    match old.to, new.to:
-        case None, None:
-            if new.serving != old.serving:
-                yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
-        case None, str():
-            if new.serving != old.serving:
-                yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
-            if new.stage not in ("baseline", "prepare"):
-                yield wording.entered_late(what, new.stage)
-        case str(canary), None:
-            yield from _left(what, old, new, canary)
-        case str(canary), str(wanted):
-            if new.serving != old.serving:
-                yield wording.serving_during_rollout(what, old.serving, new.serving)
-            if wanted != canary and old.stage not in ("baseline", "prepare"):
-                yield wording.to_changed(what, canary, wanted, old.stage)
-            elif wanted != canary and rises(old, new):
-                yield wording.together_with_a_raise(what, "to", canary, wanted)
-            if new.steps != old.steps and rises(old, new):
-                yield wording.together_with_a_raise(what, "steps", list(old.steps), list(new.steps))
-
-
-def _left(what: str, old: Split, new: Split, canary: str) -> Iterator[str]:
-    if new.serving == old.serving:
-        if old.stage != "baseline":
-            yield wording.left_early(what, old.stage, old.serving, canary)
-    elif new.serving == canary:
-        if old.stage != "retire":
-            yield wording.finished_early(what, old.stage, canary)
-    else:
-        yield wording.serving_changed(what, old.serving, new.serving, old.weights.get(new.serving, 0))
-
-
 def _along_the_ladder(what: str, old: Split, new: Split) -> Iterator[str]:
     """Up one rung at a time, on the deployed ladder; down as far as `prepare` at once."""
     here, there, rungs = old.stage, new.stage, ladder(old.steps)
-    if height(there) > height(here):
+    hint = _override_hint(old, new)
+    if rises(old, new):
         if here not in rungs:
-            yield wording.deployed_off_ladder(what, here, old.steps)
+            yield wording.deployed_off_ladder(what, here, old.steps) + hint
         elif there not in rungs:
-            yield wording.not_on_deployed_ladder(what, there, old.steps)
+            yield wording.not_on_deployed_ladder(what, here, there, old.steps)
         elif there != (following := rungs[rungs.index(here) + 1]):
             if there == "retire":
                 yield wording.retire_early(what, here, old.serving, old.weights.get(old.serving, 0))
             else:
-                yield wording.step_skipped(what, here, there, following)
+                yield wording.step_skipped(what, here, there, following) + hint
     elif here == "retire" and there not in ("retire", 100):
         yield wording.back_from_retire(what, there)
     elif there == "baseline" and here not in ("baseline", "prepare"):
         yield wording.baseline_with_weight(what, str(old.to), here, old.weights.get(str(old.to), 0))
 
 
+def _override_hint(old: Split, new: Split) -> str:
+    """Why an override in the file does not count here."""
+    if new.override is None:
+        return ""
+    spent = new.override == old.override
+    return wording.override_spent() if spent else wording.override_elsewhere(new.override.origin, new.override.to)
+
+
 def _safe(what: str, old: Split, new: Split) -> Iterator[str]:
     """What no override may allow: weight for what does not stand yet, or the removal of what has weight."""
+    wanted = stages.weights(new.stage, new.serving, new.to)
+    if new.weights != wanted or sum(wanted.values()) != 100:
+        yield wording.wrong_weights(what, new.stage, new.weights)
+        return
     standing = {*old.weights, old.serving}
     for name, weight in new.weights.items():
         if weight and name not in standing:
             yield wording.weight_to_new(what, name, weight)
     for name, weight in old.weights.items():
         if weight and name not in new.weights:
-            yield wording.removes_weight(what, name, weight)
+            yield wording.removes_weight(what, name, weight, "prepare" if name == old.to else 100)
 
 
 # --- adapters ---------------------------------------------------------------------------------------------------------
 
 
 def _adapters(service: str, old: Record, new: Record) -> Iterator[str]:
-    for name, split in old.adapters.items():
-        what = f"adapter {name} of service {service}"
+    for name, split in sorted(old.adapters.items()):
         wanted = new.adapters.get(name)
-        if wanted is None:
-            if not split.decommission and not old.pools.decommission:
-                yield wording.adapter_removed(service, name)
-        elif new.pools.decommission and not _only_decommission(split, wanted):
-            yield wording.decommission_alone(f"service {service}")
-        else:
-            yield from judge_split(what, split, wanted)
-    for key, source in old.sources.items():
-        if new.sources.get(key, source) != source:
-            yield wording.source_changed(f"service {service}", key.split("/", 1)[1], source, new.sources[key])
+        if wanted is not None:
+            # A service that leaves takes its adapters with it.
+            before = replace(split, decommission=split.decommission or old.pools.decommission)
+            after = replace(wanted, decommission=wanted.decommission or new.pools.decommission)
+            yield from judge_split(f"adapter {name} of service {service}", before, after)
+        elif not split.decommission:
+            yield wording.adapter_removed(service, name)
+
+
+def _sources(service: str, old: Record, new: Record) -> Iterator[str]:
+    changed: dict[tuple[str, str, str], list[str]] = {}
+    for key, source in sorted(old.sources.items()):
+        version, _, adapter = key.partition("/")
+        if (wanted := new.sources.get(key, source)) != source:
+            changed.setdefault((adapter, source, wanted), []).append(version)
+    for (adapter, source, wanted), holders in changed.items():
+        idle = all(_frozen_because(version, old.pools, new.pools) is None for version in holders)
+        yield wording.source_changed(f"service {service}", adapter, source, wanted, holders[0] if idle else None)
 
 
 # --- what may not change ----------------------------------------------------------------------------------------------
 
 
 def _versions(service: str, old: Record, new: Record) -> Iterator[str]:
-    for name, before in old.versions.items():
+    for name, before in sorted(old.versions.items()):
         after = new.versions.get(name)
         why = _frozen_because(name, old.pools, new.pools)
         if after is None or why is None:
             continue
         changed = changes(before, after)
         for_good = [text for path, text in changed.items() if _for_good(path)]
-        rest = [text for path, text in changed.items() if not _for_good(path)]
-        if for_good:
-            yield wording.frozen_for_good(service, name, why, for_good)
-        if rest and name not in new.in_place:
-            yield wording.frozen(service, name, why, rest)
+        rest = [text for path, text in changed.items() if not _for_good(path) and name not in new.in_place]
+        if for_good or rest:
+            canary = name not in (old.pools.serving, new.pools.serving)
+            yield wording.frozen(service, name, why, [*for_good, *rest], canary=canary, for_good=bool(for_good))
 
 
 def _frozen_because(name: str, old: Split, new: Split) -> str | None:
@@ -164,13 +197,13 @@ def _frozen_because(name: str, old: Split, new: Split) -> str | None:
         return wording.carries(weight)
     if weight := new.weights.get(name, 0):
         return wording.will_carry(weight)
-    return wording.serves() if name in (old.serving, new.serving) else None
+    return wording.stands_for_a_rollback() if name == old.serving else None
 
 
 def _for_good(path: str) -> bool:
-    """Whether a change replaces something, so that even allowInPlaceUpdates cannot allow it."""
+    """Whether a change replaces or removes something, so that even allowInPlaceUpdates cannot allow it."""
     section, _, field = path.partition(".")
-    return section in ("pool", "external") or (section == "nodePool" and replaces(field))
+    return section in ("pool", "external") or (section == "nodePool" and (not field or replaces(field)))
 
 
 def changes(before: Any, after: Any, path: str = "") -> dict[str, str]:
@@ -179,7 +212,7 @@ def changes(before: Any, after: Any, path: str = "") -> dict[str, str]:
         return {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         keys = sorted({*before, *after})
-        pairs = [(f"{path}.{key}" if path else str(key), before.get(key), after.get(key)) for key in keys]
+        pairs = [(f"{path}.{key}" if path else key, before.get(key), after.get(key)) for key in keys]
     elif isinstance(before, list) and isinstance(after, list):
         size = max(len(before), len(after))
         rows = [x + [None] * (size - len(x)) for x in (before, after)]
@@ -191,19 +224,17 @@ def changes(before: Any, after: Any, path: str = "") -> dict[str, str]:
 
 def _label(before: Any, after: Any, index: int) -> str:
     """A named list item by its name: `containers[server]`."""
-    names = {item.get("name") for item in (before, after) if isinstance(item, Mapping)}
-    name = names.pop() if len(names) == 1 else None
-    return str(name) if name else str(index)
+    names = [item.get("name") for item in (before, after) if isinstance(item, Mapping)]
+    alike = all(name == names[0] for name in names)
+    return names[0] if names and alike and isinstance(names[0], str) else str(index)
 
 
 def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _door(service: str, old: Record, new: Record) -> Iterator[str]:
-    if old.pools.decommission:
-        return
-    for key in sorted({*old.door, *new.door}):
-        if old.door.get(key) != new.door.get(key):
-            yield wording.door_changed(service, key, old.door.get(key), new.door.get(key))
+    changed = changes(dict(old.door), dict(new.door))
+    if changed:
+        yield wording.door_changed(service, changed.values())

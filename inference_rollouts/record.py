@@ -1,6 +1,7 @@
 """The record: what ModelService's inputs say of what stands, and so what the guard can compare.
 
-It travels through Pulumi's state, where every number is a float: cast at the door, in `from_wire`.
+It travels through Pulumi's state, where every number is a float: cast at the door, in `from_wire`. What is no record there is
+refused at that door, in words, so that no rule ever judges a guess.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference_rollouts.stages import Stage
+from inference_rollouts.stages import NAMED, Stage
+
+
+class Unreadable(ValueError):
+    """These inputs hold no record. The text names the field and what stands there."""
 
 
 @dataclass(frozen=True)
@@ -63,28 +68,31 @@ class Split:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Split:
-        """From JSON values whose numbers may be floats."""
-        data = whole(wire)
-        o = data.get("override")
+        """From JSON values whose numbers may be floats.
+
+        Raises:
+            Unreadable: when they are no split.
+        """
+        data = _map(whole(wire), "split")
+        to = data.get("to")
         return cls(
-            serving=data["serving"],
-            to=data.get("to"),
-            steps=tuple(data.get("steps", ())),
-            stage=data["stage"],
-            weights=data["weights"],
-            override=Override(o["from"], o["to"], o["reason"], o["by"]) if o else None,
-            decommission=data.get("decommission", False),
+            serving=_text(data.get("serving"), "serving"),
+            to=None if to is None else _text(to, "to"),
+            steps=tuple(_percent(step, "steps") for step in _list(data.get("steps"), "steps")),
+            stage=_stage(data.get("stage"), "stage"),
+            weights={name: _percent(weight, f"weights.{name}") for name, weight in _map(data.get("weights"), "weights").items()},
+            override=_override(data.get("override")),
+            decommission=_flag(data.get("decommission", False), "decommission"),
         )
 
     @classmethod
     def from_json(cls, text: str) -> Split:
-        """From the text of an annotation."""
-        return cls.from_wire(json.loads(text))
+        """From the text of an annotation.
 
-    @property
-    def carriers(self) -> frozenset[str]:
-        """The versions that have weight."""
-        return frozenset(name for name, weight in self.weights.items() if weight)
+        Raises:
+            ValueError: when it is no JSON, or (as Unreadable) no split.
+        """
+        return cls.from_wire(json.loads(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +128,95 @@ class Record:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Record:
-        """From inputs as a hook gets them."""
-        data = whole(wire)
+        """From inputs as a hook gets them.
+
+        Raises:
+            Unreadable: when they are no record.
+        """
+        data = _map(whole(wire), "inputs")
+        versions = _optional(data, "versions")
         return cls(
-            pools=Split.from_wire(data["pools"]),
-            adapters={name: Split.from_wire(split) for name, split in (data.get("adapters") or {}).items()},
-            sources=data.get("sources") or {},
-            versions=data.get("versions") or {},
-            in_place=tuple(data.get("inPlace") or ()),
-            door=data.get("door") or {},
+            pools=_within("pools", data.get("pools")),
+            adapters={name: _within(f"adapters.{name}", split) for name, split in _optional(data, "adapters").items()},
+            sources={key: _text(source, f"sources.{key}") for key, source in _optional(data, "sources").items()},
+            versions={name: _map(fields, f"versions.{name}") for name, fields in versions.items()},
+            in_place=tuple(_text(name, "inPlace") for name in _list(data.get("inPlace"), "inPlace")),
+            door=_optional(data, "door"),
         )
+
+
+def _within(place: str, wire: Any) -> Split:
+    try:
+        return Split.from_wire(wire)
+    except Unreadable as e:
+        raise Unreadable(f"{place}: {e}") from e
+
+
+def _override(value: Any) -> Override | None:
+    if value is None:
+        return None
+    data = _map(value, "override")
+    return Override(
+        origin=_stage(data.get("from"), "override.from"),
+        to=_stage(data.get("to"), "override.to"),
+        reason=_text(data.get("reason"), "override.reason"),
+        by=_text(data.get("by"), "override.by"),
+    )
+
+
+def _stage(value: Any, field: str) -> Stage:
+    if value in NAMED:
+        return value
+    if _whole_number(value) and 1 <= value <= 100:
+        return value
+    raise Unreadable(f"{field} is {_given(value)}, which is no stage")
+
+
+def _percent(value: Any, field: str) -> int:
+    if _whole_number(value) and 0 <= value <= 100:
+        return value
+    raise Unreadable(f"{field} is {_given(value)}, which is no weight in percent")
+
+
+def _text(value: Any, field: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise Unreadable(f"{field} is {_given(value)}, which is no text")
+
+
+def _flag(value: Any, field: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Unreadable(f"{field} is {_given(value)}, which is neither true nor false")
+
+
+def _map(value: Any, field: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise Unreadable(f"{field} is {_given(value)}, which is no map")
+
+
+def _optional(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {} if data.get(key) is None else _map(data[key], key)
+
+
+def _list(value: Any, field: str) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    raise Unreadable(f"{field} is {_given(value)}, which is no list")
+
+
+def _whole_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _given(value: Any) -> str:
+    """What was found, short; the kind alone for what is no plain value, as an Output or an unknown."""
+    if value is None:
+        return "missing"
+    return repr(value)[:60] if isinstance(value, str | int | float | bool | list | dict) else f"of type {type(value).__name__}"
 
 
 def whole(value: Any) -> Any:

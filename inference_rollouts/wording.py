@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from inference_rollouts.stages import Stage
@@ -17,107 +17,130 @@ def step_skipped(what: str, here: Stage, there: Stage, following: Stage) -> str:
 
 def baseline_with_weight(what: str, canary: str, here: Stage, weight: int) -> str:
     """`baseline` from anywhere but `prepare`."""
-    return f"{what}: {here} to baseline would delete {canary}, which has {weight} % of the traffic; go to prepare first, then to baseline"
+    return f"{what}: {here} to baseline would delete {canary}, which has {weight} % of the traffic; set stage: prepare first, then baseline"
 
 
 def retire_early(what: str, here: Stage, stable: str, weight: int) -> str:
     """`retire` from anywhere but 100."""
-    if weight == 0:
-        return (
-            f"{what}: {here} to retire is not allowed; retire comes after 100, where {stable} has been at weight 0 for one update"
-        )
-    return f"{what}: {here} to retire would take {stable} out of the route, which has {weight} % of the traffic; go to 100 first"
+    return f"{what}: {here} to retire would take {stable} out of the route, which has {weight} % of the traffic; go up to stage: 100 first"
 
 
 def back_from_retire(what: str, there: Stage) -> str:
     """From `retire` to anything but 100."""
-    return f"{what}: retire to {there} is not allowed; from retire the only way back is 100, and from there on down"
+    return f"{what}: retire to {there} is not allowed, since the old version has no backend at retire; set stage: 100 first, and go down from there"
 
 
-def not_on_deployed_ladder(what: str, there: Stage, steps: Sequence[int]) -> str:
+def not_on_deployed_ladder(what: str, here: Stage, there: Stage, steps: Sequence[int]) -> str:
     """A raise to a stage that the deployed steps do not have."""
-    return f"{what}: {there} is not on the deployed ladder (steps {list(steps)}); deploy the new steps in an update of their own, then raise"
+    return f"{what}: {here} to {there} is not on the deployed ladder (steps {list(steps)}), on which a raise is judged; deploy the new steps at stage: {here}, then raise"
 
 
 def deployed_off_ladder(what: str, here: Stage, steps: Sequence[int]) -> str:
     """A raise from a stage that is on no rung."""
-    return f"{what}: the deployed stage {here} is on no rung of {list(steps)}; from there the weight may only fall: go down to a rung or to prepare, then up again"
+    return f"{what}: the deployed stage {here} is on no rung of the deployed steps {list(steps)}, so its weight may only fall; go down to a rung or to prepare, then up again"
 
 
-def together_with_a_raise(what: str, key: str, old: Any, new: Any) -> str:
+def override_spent() -> str:
+    """Ends a refusal where the file holds an override that was deployed before."""
+    return " (the override in the file is spent: it counts in the update that brings it, and in no later one)"
+
+
+def override_elsewhere(origin: Stage, to: Stage) -> str:
+    """Ends a refusal where the file holds an override for another move."""
+    return f" (the override in the file allows {origin} to {to}, and no other move)"
+
+
+def together_with_a_raise(what: str, key: str, old: Any, new: Any, here: Stage) -> str:
     """`steps` or `to` changed in the update that raises."""
-    return (
-        f"{what}: {key} changes from {old} to {new} together with a raise; deploy that change in an update of its own, then raise"
-    )
+    return f"{what}: {key} is changed from {old} to {new} together with a raise, which is judged on what is deployed; deploy that change in an update of its own, at stage: {here}, then raise"
 
 
 def to_changed(what: str, old: str, new: str, here: Stage) -> str:
     """Another canary while the present one has, or had, weight."""
-    return f"{what}: the rollout goes to {old} and stands at {here}; it can go to {new} instead only at baseline or prepare: go to prepare first"
+    way = "stage: 100, then to prepare" if here == "retire" else "stage: prepare"
+    return f"{what}: rollout.to is changed from {old} to {new} at {here}, where {old} has traffic, and it may change only at baseline or prepare; first go down to {way}"
 
 
 def serving_changed(what: str, old: str, new: str, weight: int) -> str:
     """`serving` changed to what does not carry 100."""
-    return f"{what}: serving changes from {old} to {new}, which carries {weight} % of the traffic; it may change only to a version that carries 100: roll out to it"
+    return (
+        f"{what}: serving is changed from {old} to {new}, which carries {weight} % of the traffic, and it may change only to a version "
+        f"that carries 100; leave serving: {old} and move the traffic by a rollout with to: {new}"
+    )
 
 
-def serving_during_rollout(what: str, old: str, new: str) -> str:
+def serving_during_rollout(what: str, old: str, new: str, canary: str, here: Stage) -> str:
     """`serving` changed while a rollout stays in the file."""
-    return f"{what}: serving changes from {old} to {new} while a rollout is in the file; to finish, take the rollout out in the same update, then start the next one"
+    if (here, new) == ("retire", canary):
+        way = "take the rollout out in this update, and start the next one in the update after that"
+    else:
+        way = f"leave serving: {old} until the finish, which after retire sets serving: {canary} and takes the rollout out in one update"
+    return f"{what}: serving is changed from {old} to {new} while a rollout stays in the file, where stage alone moves traffic; {way}"
 
 
 def entered_late(what: str, there: Stage) -> str:
     """A rollout that enters the file above `prepare`."""
-    return f"{what}: a rollout enters at baseline or prepare, not at {there}; start with stage: prepare"
+    return f"{what}: a rollout enters the file at baseline or prepare, not at {there}, since nothing gets traffic in the update that creates it; start with stage: prepare"
 
 
-def left_early(what: str, here: Stage, old: str, canary: str) -> str:
+def left_early(what: str, here: Stage, stable: str, canary: str) -> str:
     """A rollout that leaves the file elsewhere than at `baseline` or from `retire`."""
     if here == "retire":
-        return f"{what}: from retire a rollout leaves by finish: serving: {canary}; to keep {old}, go back to stage: 100 and down"
-    way = (
-        f"stage: retire, then serving: {canary}"
-        if here == 100
-        else "stage: baseline"
-        if here == "prepare"
-        else "stage: prepare, then baseline"
+        return (
+            f"{what}: the rollout is taken out of the file at retire, where {canary} has all the traffic, but serving stays {stable}; "
+            f"to finish, set serving: {canary} in the same update; to keep {stable}, go back to stage: 100 and down"
+        )
+    way = "stage: baseline" if here == "prepare" else "stage: prepare, then to baseline"
+    return (
+        f"{what}: the rollout is taken out of the file at {here}, where {canary} still stands; it leaves the file at baseline, or by "
+        f"the finish after retire: first go down to {way}"
     )
-    return f"{what}: the rollout is taken out of the file at {here}; it leaves at baseline, or by finish from retire: go to {way}, then take it out"
 
 
-def finished_early(what: str, here: Stage, canary: str) -> str:
+def finished_early(what: str, here: Stage, canary: str, weight: int) -> str:
     """Finish from anywhere but `retire`."""
-    return f"{what}: {canary} takes over at {here}; finish comes after retire: go up the ladder to stage: retire first"
+    return f"{what}: serving is changed to {canary} at {here}, where it carries {weight} % of the traffic, and the finish comes after retire only; go up the ladder to stage: retire first"
+
+
+def wrong_weights(what: str, stage: Stage, weights: Mapping[str, int]) -> str:
+    """Weights that do not follow from the stage: no stack file can say that, only another program."""
+    given = ", ".join(f"{name} {weight} %" for name, weight in sorted(weights.items())) or "none"
+    return f"{what}: the weights ({given}) are not those of stage {stage}, so what they would do cannot be judged; make them by the plan of a stack file"
 
 
 # --- refusals: what would be deleted, replaced or changed under traffic -----------------------------------------------
 
 
-def removes_weight(what: str, name: str, weight: int) -> str:
+def removes_weight(what: str, name: str, weight: int, way: Stage) -> str:
     """A version that has weight would no longer stand."""
-    return f"{what}: {name} has {weight} % of the traffic and would be removed; nothing that has weight is ever removed"
+    return f"{what}: {name} has {weight} % of the traffic and would be removed, which no override allows; go to stage: {way} first, where it has none"
 
 
 def weight_to_new(what: str, name: str, weight: int) -> str:
     """A version would be created with weight."""
-    return f"{what}: {name} does not stand yet and would get {weight} % of the traffic at once; go to prepare first"
+    return f"{what}: {name} does not stand yet and would get {weight} % of the traffic at once, which no override allows; go to stage: prepare first"
 
 
-def frozen(service: str, version: str, why: str, changes: Iterable[str]) -> str:
-    """A change to what carries traffic."""
-    listed = list(changes)
-    shown = "; ".join(listed[:3]) + (f"; and {len(listed) - 3} more" if len(listed) > 3 else "")
-    return (
-        f"service {service}: {version} {why}, and this changes it ({shown}); put the change in a new version "
-        f"({version}-new: {{like: {version}, …}}), or say allowInPlaceUpdates: true on it (rolls one pod at a time)"
+def frozen(service: str, version: str, why: str, changes: Sequence[str], *, canary: bool, for_good: bool) -> str:
+    """A change to what carries traffic, or to what a rollback needs.
+
+    Args:
+        service: its service.
+        version: the version that is changed.
+        why: `carries`, `will_carry` or `stands_for_a_rollback`.
+        changes: each as `path: old → new`.
+        canary: whether it is the version that is moved to: it may change while it has no weight.
+        for_good: whether something is replaced or removed, which no setting allows.
+    """
+    shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
+    verb = "replaces or removes a part of it" if for_good else "changes it"
+    alone = "deploy the change at stage: prepare, in an update of its own, or " if canary else ""
+    setting = (
+        ", or say allowInPlaceUpdates: true on it (rolls one pod at a time; the only way for keys of the service, as models)"
     )
-
-
-def frozen_for_good(service: str, version: str, why: str, changes: Iterable[str]) -> str:
-    """A change to what carries traffic that no setting allows."""
     return (
-        f"service {service}: {version} {why}, and this replaces a part of it ({'; '.join(changes)}); "
-        f"put the change in a new version ({version}-new: {{like: {version}, …}})"
+        f"service {service}: {version} {why}, and this {verb} ({shown}); {alone}put the change in a new version "
+        f"({version}-new: {{like: {version}, …}}){'' if for_good else setting}"
     )
 
 
@@ -131,19 +154,33 @@ def will_carry(weight: int) -> str:
     return f"gets {weight} % of the traffic in this update"
 
 
-def serves() -> str:
-    """Why a version is frozen: it is the one that serves."""
-    return "is what serves, or what a rollback needs"
+def stands_for_a_rollback() -> str:
+    """Why a version is frozen without weight: it is still what serves until the finish."""
+    return "is what a rollback needs"
 
 
-def source_changed(what: str, adapter: str, old: str, new: str) -> str:
-    """An adapter version's source edited in place."""
-    return f"{what}: adapter version {adapter} changes its source from {old} to {new}; a name means one source for ever: give the new source a version of its own"
+def source_changed(what: str, adapter: str, old: str, new: str, idle: str | None) -> str:
+    """An adapter version's source edited in place.
+
+    Args:
+        what: its service.
+        adapter: the adapter version.
+        old, new: sources.
+        idle: the version of the service that holds it, if that one has no traffic.
+    """
+    again = f", or take {idle} down to stage: baseline, and change it there" if idle else ""
+    return (
+        f"{what}: adapter version {adapter} changes its source from {old} to {new}, and its name means one source for ever; "
+        f"give the new source a version of its own{again}"
+    )
 
 
-def door_changed(service: str, key: str, old: Any, new: Any) -> str:
-    """The door changed while something serves through it."""
-    return f"service {service}: {key} changes from {old} to {new} while it serves; add a second service with the new {key}, move the clients, then decommission this one"
+def door_changed(service: str, changes: Iterable[str]) -> str:
+    """The door changed while something serves through it; each change as `key: old → new`."""
+    return (
+        f"service {service}: the way in is changed while clients use it ({'; '.join(changes)}); "
+        "add a second service with the new values, move the clients, then decommission this one"
+    )
 
 
 def adapter_removed(service: str, adapter: str) -> str:
@@ -151,19 +188,28 @@ def adapter_removed(service: str, adapter: str) -> str:
     return f"service {service}: adapter {adapter} is taken out of the file while clients may ask for it; set decommission: true on it first, and remove it in the update after that"
 
 
-def decommission_alone(what: str) -> str:
+def decommission_alone(what: str, here: Stage) -> str:
     """Another move together with decommission."""
-    return f"{what}: decommission: true allows no other move; leave the stage as it is deployed, and remove it in the update after that"
+    return (
+        f"{what}: decommission: true allows no other move with it; leave the rollout as it is deployed, at {here}, and remove what "
+        "is decommissioned in the update after that"
+    )
 
 
 def unreadable(problem: str) -> str:
     """The guard itself failed; nothing passes that it could not judge."""
-    return f"this change could not be judged, so it is refused: {problem}; nothing was changed. Compare the stack file with what is deployed, and report this text"
+    return (
+        f"this change could not be judged, so it is refused and nothing was changed: {problem}; compare the stack file with what is "
+        "deployed (pulumi stack export), and report this text"
+    )
 
 
 def protected_delete(kind: str, name: str) -> str:
     """The engine's word on deleting what is protected."""
-    return f"{kind} {name} is protected and would be deleted; protection is lifted one update before a thing may go (prepare, retire or decommission: true)"
+    return (
+        f"{kind} {name} is protected and would be deleted, and protection is lifted one update before a thing may go; "
+        "keep it in the file, and go to prepare, to retire, or set decommission: true first"
+    )
 
 
 def protected_replace(kind: str, name: str, fields: Iterable[str]) -> str:
@@ -171,12 +217,12 @@ def protected_replace(kind: str, name: str, fields: Iterable[str]) -> str:
     return f"{kind} {name} is protected and would be replaced ({', '.join(fields)}); put the change in a new version"
 
 
+# --- notes ------------------------------------------------------------------------------------------------------------
+
+
 def updated_again() -> str:
     """An update without a change."""
     return "it did not become ready in an earlier update: the engine updates and awaits it again"
-
-
-# --- notes ------------------------------------------------------------------------------------------------------------
 
 
 def differs_in_size_only(stable: str, canary: str) -> str:

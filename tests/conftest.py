@@ -1,4 +1,4 @@
-"""What all tests share: the project, its example stacks, and programs run once a session."""
+"""What all tests share: the project, its example stacks, and further stacks that use what the examples do not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from inference_rollouts.settings.stack_file import read
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ("node-update", "base-model", "lora-adapter")
+FIXTURES = tuple(sorted(path.stem for path in (ROOT / "tests/program/stacks").glob("*.yaml")))
+
+
+def stack_path(name: str) -> Path:
+    """The file of an example or of a fixture."""
+    return ROOT / "stacks" / f"Pulumi.{name}.yaml" if name in EXAMPLES else ROOT / "tests/program/stacks" / f"{name}.yaml"
 
 
 def example(name: str) -> dict[str, Any]:
-    """All config keys of a shipped example stack."""
-    return copy.deepcopy(read(ROOT / "stacks" / f"Pulumi.{name}.yaml").config)
+    """All config keys of a shipped example stack, or of a fixture."""
+    return copy.deepcopy(read(stack_path(name)).config)
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference_rollouts.errors import InputError, Problem, nearest, one_of
+from inference_rollouts.errors import InputError, Problem, all_of, named, nearest
 from inference_rollouts.settings import PROJECT
 from inference_rollouts.settings.stack_file import StackFile, read, stack_name
+from inference_rollouts.settings.yaml_nodes import compose, decode
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,13 @@ class Project:
         """The stacks that have a file."""
         return sorted(stack_name(path) for path in self.stacks.glob("Pulumi.*.yaml"))
 
+    def stack_file(self, stack: str) -> Path:
+        """Where a stack's file is, or would be."""
+        return self.stacks / f"Pulumi.{stack}.yaml"
+
 
 def find_project(start: Path | None = None) -> Project:
-    """The project from the working directory upward, never from a file's folder.
+    """The project from the working directory upward, never from a stack file's folder.
 
     Raises:
         InputError: when there is none.
@@ -31,32 +36,28 @@ def find_project(start: Path | None = None) -> Project:
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         file = folder / "Pulumi.yaml"
-        if file.is_file():
-            values = _top_level(file)
-            if values.get("name") != PROJECT:
-                raise InputError(
-                    [
-                        Problem(
-                            "name",
-                            f"is {values.get('name')}; run this in the project {PROJECT}, or below it",
-                            str(file),
-                        )
-                    ]
-                )
-            return Project(folder, folder / values.get("stackConfigDir", "."))
+        if not file.is_file():
+            continue
+        values = _texts(file)
+        if "name" not in values:
+            raise InputError([Problem("name", f"is missing; run this in the project {PROJECT}, or below it", str(file))])
+        if values["name"] != PROJECT:
+            message = f"is {named(values['name'])}; run this in the project {PROJECT}, or below it"
+            raise InputError([Problem("name", message, str(file))])
+        return Project(folder, folder / values.get("stackConfigDir", "."))
     raise InputError([Problem("", f"no Pulumi.yaml in {here} or above it; run this in the project's folder, or below it")])
 
 
-def _top_level(file: Path) -> dict[str, str]:
-    """Top-level texts of Pulumi.yaml; all that is needed of it."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _texts(file: Path) -> dict[str, str]:
+    """The top-level texts of Pulumi.yaml; all that is needed of it."""
     try:
-        values = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as e:
-        raise InputError([Problem("", f"cannot be read: {' '.join(str(e).split())[:200]}", str(file))]) from None
-    return {str(k): v for k, v in values.items() if isinstance(v, str)} if isinstance(values, dict) else {}
+        root = compose(decode(file.read_bytes()))
+    except OSError as e:
+        raise InputError([Problem("", f"cannot be read: {e.strerror or e}", str(file))]) from None
+    except InputError as e:
+        raise InputError(p.at(str(file)) for p in e.problems) from None
+    pairs = root.pairs if root and root.kind == "map" else []
+    return {key.text: value.text for key, value in pairs if key.kind == value.kind == "scalar"}
 
 
 def is_path(stack: str) -> bool:
@@ -73,19 +74,12 @@ def open_stack(stack: str) -> StackFile:
     if is_path(stack):
         return read(Path(stack))
     project = find_project()
-    path = project.stacks / f"Pulumi.{stack}.yaml"
-    if not path.is_file():
-        known = project.stack_names()
-        raise InputError(
-            [
-                Problem(
-                    "",
-                    f"there is no stack {stack}{nearest(stack, known)}; stacks: {one_of(known)}",
-                    str(path.relative_to(project.folder)),
-                )
-            ]
-        )
-    return read(_shown(path))
+    known = project.stack_names()
+    if stack in known:
+        return read(_shown(project.stack_file(stack)))
+    hint = nearest(stack, known)
+    others = f"{' Stacks' if hint else '; stacks'}: {all_of(known)}" if known else "; no stack has a file (Pulumi.STACK.yaml) yet"
+    raise InputError([Problem("", f"there is no stack {named(stack)}{hint}{others}", str(_shown(project.stacks)))])
 
 
 def _shown(path: Path) -> Path:

@@ -24,7 +24,8 @@ def _env(args: ModelServerArgs) -> list[Manifest]:
         env.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": key}}})
     if args.lora:
         env.append({"name": "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "value": "True"})
-    return env + [{"name": name, "value": value} for name, value in args.env.items()]
+    # Sorted: two lines swapped in the file, or sorted by Pulumi's engine, must not restart servers.
+    return env + [{"name": name, "value": value} for name, value in sorted(args.env.items())]
 
 
 def _resources(args: ModelServerArgs) -> Manifest | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ class Operation:
         diff: paths that change; `protect` for the protection.
         reasons: why it is refused, or why it happens without a diff.
         values: old and new value of each changed path, for display.
+        urn: the resource's URN.
+        cuts: whether the engine stops here and shows nothing after it: a hook has refused.
     """
 
     op: Op
@@ -38,6 +40,7 @@ class Operation:
     reasons: tuple[str, ...] = ()
     values: tuple[tuple[Any, Any], ...] = ()
     urn: str = ""
+    cuts: bool = False
 
     @property
     def kind(self) -> str:
@@ -52,13 +55,19 @@ class Operation:
 
 @dataclass(frozen=True)
 class Deployed:
-    """One resource in state."""
+    """One resource in state.
+
+    Attributes:
+        registration: as it was last registered.
+        init_errors: whether it did not become ready: the engine updates and awaits it at every update.
+    """
 
     registration: Registration
     init_errors: bool = False
 
 
 State = Mapping[str, Deployed]
+"""What is deployed, by URN."""
 
 
 @dataclass(frozen=True)
@@ -74,55 +83,72 @@ class Preview:
         return tuple(reason for o in self.operations if o.op == "refuse" for reason in o.reasons)
 
 
-AskHook = Callable[[str, Registration, Mapping[str, Any]], str]
-
-
 def state_of(recording: Recording) -> dict[str, Deployed]:
     """The state after everything that was registered has been created."""
     return {urn: Deployed(registration) for urn, registration in recording.resources.items()}
 
 
 def preview(old: State, recording: Recording) -> Preview:
-    """What `pulumi preview` would show. To be called while the program's hooks can still be called."""
-    operations: list[Operation] = []
+    """What `pulumi preview` would show. To be called while the program's hooks can still be called.
+
+    Raises:
+        engine_rules.CannotModel: where there is no rule.
+    """
+    rules.refuse_duplicates(recording)
     wanted = recording.resources
-    for urn in rules.creation_order({u: _needs(r) for u, r in wanted.items()}):
-        operation = _step(wanted[urn], old.get(urn), recording)
-        operations.append(operation)
-        if operation.op == "refuse" and wanted[urn].before_update and operation.diff == ():
-            # A hook's error cancels at once, previews too (deploy/step_executor.go:435): nothing after it is shown.
+    operations: list[Operation] = []
+    for urn in rules.creation_order({u: rules.needs(r) for u, r in wanted.items()}):
+        operations.append(_step(wanted[urn], old, recording))
+        if operations[-1].cuts:
+            # A hook's error cancels at once, previews too (deploy/step_executor.go:435): no deletes are shown either.
             return Preview(tuple(operations), old)
     operations += _deletions(old, wanted)
-    state = _after(old, wanted) if not any(o.op == "refuse" for o in operations) else old
-    return Preview(tuple(operations), state)
+    return Preview(tuple(operations), _after(old, wanted, operations))
 
 
-def _needs(registration: Registration) -> set[str]:
-    return {registration.parent, registration.provider, *registration.dependencies} - {""}
-
-
-def _step(wanted: Registration, deployed: Deployed | None, recording: Recording) -> Operation:
-    rules.refuse_unmodelled(wanted)
+def _step(wanted: Registration, state: State, recording: Recording) -> Operation:
+    deployed = state.get(wanted.urn)
+    rules.refuse_unmodelled(wanted, may_be_renamed=deployed is None and not recording.resources.keys() >= state.keys())
     if deployed is None:
         return _operation("create", wanted)
     old = deployed.registration
+    rules.refuse_other_provider(old, wanted)
     paths = rules.without_ignored(rules.changed_paths(old.inputs, wanted.inputs), wanted.ignore_changes)
-    protection = ["protect"] if old.protect != wanted.protect else []
-    if not paths and not rules.must_update_again(deployed.init_errors):
-        return _operation("same", wanted, old, protection)
     provider = recording.resources.get(wanted.provider)
-    replacing = rules.replacing_paths(wanted, paths, provider.inputs if provider else {})
-    if replacing and rules.blocks_replace(old.protect, wanted.protect):
+    replacing = rules.replacing_paths(wanted, paths, provider.inputs if provider else {}) if paths else []
+    if replacing:
+        return _replacement(wanted, old, paths, replacing, recording)
+    if paths or rules.must_update_again(deployed.init_errors):
+        return _update(wanted, old, paths, recording)
+    return _operation("same", wanted, old, _protection(old, wanted))
+
+
+def _protection(old: Registration, wanted: Registration) -> list[str]:
+    return ["protect"] if old.protect != wanted.protect else []
+
+
+def _replacement(
+    wanted: Registration, old: Registration, paths: list[str], replacing: list[str], recording: Recording
+) -> Operation:
+    if rules.blocks_replace(old.protect, wanted.protect):
         refused = _operation("refuse", wanted, old, paths)
         return replace(refused, reasons=(wording.protected_replace(refused.kind, refused.object or refused.name, replacing),))
-    if replacing:
-        return _operation("replace", wanted, old, paths + protection)
-    errors = [recording.call_hook(hook, wanted, old.inputs) for hook in wanted.before_update] if paths else []
-    reasons = tuple(line for error in errors if error for line in error.splitlines())
+    replaced = _operation("replace", wanted, old, paths + _protection(old, wanted))
+    if not rules.deletes_first(old, wanted):
+        return replaced
+    rules.refuse_dragged(wanted, recording.resources)
+    return replace(replaced, reasons=(rules.DELETED_FIRST,))
+
+
+def _update(wanted: Registration, old: Registration, paths: list[str], recording: Recording) -> Operation:
+    """An update asks the hooks first, also one that only waits again (deploy/step.go:956, UpdateStep.Apply)."""
+    asked = [hook for hook in wanted.before_update if rules.asked_in_preview(recording.hooks[hook])]
+    errors = [recording.call_hook(hook, wanted, old.inputs) for hook in asked]
+    reasons = tuple(line for error in errors for line in error.splitlines())
     if reasons:
-        return replace(_operation("refuse", wanted), reasons=reasons)
-    again = (wording.updated_again(),) if not paths else ()
-    return replace(_operation("update", wanted, old, paths + protection), reasons=again)
+        return replace(_operation("refuse", wanted, old, paths), reasons=reasons, cuts=True)
+    again = () if paths else (wording.updated_again(),)
+    return replace(_operation("update", wanted, old, paths + _protection(old, wanted)), reasons=again)
 
 
 def _operation(op: Op, wanted: Registration, old: Registration | None = None, diff: Sequence[str] = ()) -> Operation:
@@ -132,7 +158,7 @@ def _operation(op: Op, wanted: Registration, old: Registration | None = None, di
 
 def object_of(registration: Registration) -> str | None:
     """The physical name."""
-    if not registration.custom or registration.type.startswith("pulumi:providers:"):
+    if not registration.custom or registration.type.startswith(rules.PROVIDER):
         return None
     inputs = registration.inputs
     return (inputs.get("metadata") or {}).get("name") or inputs.get("name")
@@ -150,29 +176,39 @@ def value_at(inputs: Any, path: str) -> Any:
 
 def _deletions(old: State, wanted: Mapping[str, Registration]) -> list[Operation]:
     """Deletes come last, dependants first."""
-    gone = {urn: _needs(d.registration) for urn, d in old.items() if urn not in wanted}
-    operations = []
-    for urn in reversed(rules.creation_order(gone)):
-        registration = old[urn].registration
-        operation = _operation("delete", registration)
-        if rules.blocks_delete(registration.protect):
-            reason = wording.protected_delete(operation.kind, operation.object or operation.name)
-            operation = replace(operation, op="refuse", reasons=(reason,))
-        operations.append(operation)
-    return operations
+    gone = {urn: rules.needs(deployed.registration) for urn, deployed in old.items() if urn not in wanted}
+    return [_deletion(old[urn].registration) for urn in reversed(rules.creation_order(gone))]
 
 
-def _after(old: State, wanted: Mapping[str, Registration]) -> dict[str, Deployed]:
-    return {urn: Deployed(registration, init_errors=urn in old and old[urn].init_errors) for urn, registration in wanted.items()}
+def _deletion(registration: Registration) -> Operation:
+    operation = _operation("delete", registration)
+    if not rules.blocks_delete(registration.protect):
+        return operation
+    reason = wording.protected_delete(operation.kind, operation.object or operation.name)
+    return replace(operation, op="refuse", reasons=(reason,))
+
+
+def _after(old: State, wanted: Mapping[str, Registration], operations: Sequence[Operation]) -> State:
+    """What the update leaves. What did not become ready stays so: only a live cluster could say otherwise."""
+    if any(operation.op == "refuse" for operation in operations):
+        return old
+    replaced = {operation.urn for operation in operations if operation.op == "replace"}
+    waiting = {urn for urn, deployed in old.items() if deployed.init_errors} - replaced
+    return {urn: Deployed(registration, init_errors=urn in waiting) for urn, registration in wanted.items()}
 
 
 def held_up_by(urn: str, recording: Recording, state: State) -> set[str]:
-    """What this resource waits for that has init errors in state: the engine retries and awaits those first."""
+    """What a resource waits for, directly or not, that has init errors in state: the engine awaits those first.
+
+    Args:
+        urn: the resource.
+        recording: what the program registers now.
+        state: what is deployed.
+    """
     seen: set[str] = set()
     queue = [urn]
     while queue:
-        for needed in _needs(recording.resources[queue.pop()]):
-            if needed in recording.resources and needed not in seen:
-                seen.add(needed)
-                queue.append(needed)
+        new = (rules.needs(recording.resources[queue.pop()]) & recording.resources.keys()) - seen
+        seen |= new
+        queue += new
     return {u for u in seen if u in state and state[u].init_errors}

@@ -1,4 +1,7 @@
-"""Runs the project's real `__main__.py` under Pulumi mocks and records every registration with all its options."""
+"""Runs a Pulumi program under mocks, and records every registration with all its options.
+
+Owns how a program is run and what is recorded of it; what the engine would make of a recording stands in `engine`.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,35 @@ from pulumi.runtime import mocks
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
 
 from inference_rollouts.record import whole
+from inference_rollouts.settings import PROJECT
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 HOOK_TIMEOUT = 30
 """Seconds that a hook may take; ours are pure and take none."""
+
+MODELLED = {
+    "type",
+    "name",
+    "parent",
+    "custom",
+    "object",
+    "protect",
+    "dependencies",
+    "propertyDependencies",
+    "provider",
+    "ignoreChanges",
+    "hooks",
+}
+"""Fields of a registration that the rehearsal has rules for."""
+
+WITHOUT_CONSEQUENCE = {
+    *("acceptSecrets", "acceptResources", "supportsPartialValues", "supportsResultReporting", "accepts_byte_string"),
+    *("version", "pluginDownloadURL", "pluginChecksums", "packageRef", "providers"),
+    *("sourcePosition", "stackTrace", "parentStackTraceHandle", "snippetId"),
+    *("customTimeouts", "hideDiffs", "additionalSecretOutputs", "aliasSpecs"),
+}
+"""Fields that decide no operation of a preview: what the SDK can do, which plugin to load, where the code stands, time and
+display."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +60,10 @@ class Registration:
 
     Attributes:
         urn: as the engine would build it: the whole chain of parents.
+        parent: URN of the parent; empty for the stack itself.
         dependencies: URNs of `depends_on` and of inputs that come from other resources.
+        property_dependencies: those of them that an input comes from.
+        provider: URN of the explicit provider; empty for the default one.
         before_update: names of the hooks that the engine calls before an update.
         unmodelled: options that the rehearsal has no rule for.
     """
@@ -44,19 +75,31 @@ class Registration:
     parent: str
     inputs: Mapping[str, Any]
     protect: bool
-    dependencies: tuple[str, ...]
-    provider: str
-    ignore_changes: tuple[str, ...]
-    before_update: tuple[str, ...]
-    unmodelled: tuple[str, ...]
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: tuple[str, ...] = ()
+    provider: str = ""
+    ignore_changes: tuple[str, ...] = ()
+    before_update: tuple[str, ...] = ()
+    unmodelled: tuple[str, ...] = ()
 
 
 @dataclass
 class Recording:
-    """What one run of the program registered: resources by URN, hooks by name, and the stack's outputs."""
+    """What one run of a program registered.
+
+    Attributes:
+        resources: by URN.
+        hooks: by name, as they were registered.
+        outputs: what each component gave out, by URN.
+        exports: what the stack gives out, as the program exported it.
+        twice: URNs and hook names that were registered more than once.
+    """
 
     resources: dict[str, Registration] = field(default_factory=dict)
     hooks: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    exports: dict[str, Any] = field(default_factory=dict)
+    twice: list[str] = field(default_factory=list)
 
     def call_hook(self, hook: str, registration: Registration, old_inputs: Mapping[str, Any]) -> str:
         """The hook's error text, by its real gRPC callback, as the engine calls it; empty for consent.
@@ -76,6 +119,79 @@ class Recording:
 
 def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
     return json_format.ParseDict(dict(values), struct_pb2.Struct())
+
+
+def record(
+    program: Callable[[], None],
+    stack: str,
+    config: Mapping[str, Any],
+    at_the_end: Callable[[Recording], None] = lambda _: None,
+    *,
+    preview: bool = True,
+) -> Recording:
+    """One run of a program.
+
+    Args:
+        program: what `__main__.py` does.
+        stack: the stack's name.
+        config: full keys (`inference-rollouts:services`) to values.
+        at_the_end: called when everything is registered; the only place where hooks can be called.
+        preview: as in `pulumi preview`, where computed outputs are unknown; else as in `pulumi up`.
+
+    Raises:
+        pulumi.RunError: when the program refuses its config.
+    """
+
+    def inside() -> Recording:
+        monitor = _Recorder(at_the_end)
+        quiet = logging.getLogger(__name__)
+        pulumi.runtime.set_all_config({key: _text(value) for key, value in config.items()})
+        pulumi.runtime.set_mocks(
+            _Cloud(), project=PROJECT, stack=stack, preview=preview, monitor=monitor, logger=quiet, organization="organization"
+        )
+        pulumi.runtime.test(program)()
+        # Mocks register the stack's outputs before the program runs: what it exports is found here only.
+        monitor.recording.exports = dict(getattr(pulumi.runtime.get_root_resource(), "outputs", {}))
+        return monitor.recording
+
+    # In a context of its own, or the second run would keep the first one's stack as the parent of all.
+    return contextvars.copy_context().run(inside)
+
+
+def run(
+    project: Path,
+    stack: str,
+    config: Mapping[str, Any],
+    at_the_end: Callable[[Recording], None] = lambda _: None,
+    *,
+    preview: bool = True,
+) -> Recording:
+    """One run of the project's real `__main__.py`; else as `record`.
+
+    Args:
+        project: the folder with Pulumi.yaml and `__main__.py`.
+        stack, config, at_the_end, preview: see `record`.
+    """
+
+    def program() -> None:
+        runpy.run_path(str(project / "__main__.py"), run_name="__main__")
+
+    with _importable(project):
+        return record(program, stack, config, at_the_end, preview=preview)
+
+
+def _text(value: Any) -> str:
+    """A config value as the engine passes it: objects as JSON text, scalars as text."""
+    return json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+
+
+@contextlib.contextmanager
+def _importable(project: Path) -> Iterator[None]:
+    sys.path.insert(0, str(project))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(project))
 
 
 class _Cloud(mocks.Mocks):
@@ -107,16 +223,25 @@ class _Recorder(mocks.MockMonitor):
         self.at_the_end = at_the_end
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """The engine's rule (sdk/go/common/resource/urn): all parents' types, but for the stack's."""
         qualified = parent.split("::")[2] if parent else ""
         return super().make_urn("", f"{qualified}${type_}" if qualified not in ("", STACK_TYPE) else type_, name)
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
         response = super().RegisterResource(request)
         if request.type != STACK_TYPE:
+            if response.urn in self.recording.resources:
+                self.recording.twice.append(response.urn)
             self.recording.resources[response.urn] = _registration(response.urn, request)
         return response
 
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
+        self.recording.outputs[request.urn] = whole(json_format.MessageToDict(request.outputs))
+        return super().RegisterResourceOutputs(request)
+
     def RegisterResourceHook(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
+        if request.name in self.recording.hooks:
+            self.recording.twice.append(request.name)
         self.recording.hooks[request.name] = request
         return super().RegisterResourceHook(request)
 
@@ -125,80 +250,35 @@ class _Recorder(mocks.MockMonitor):
         return super().SignalAndWaitForShutdown(request)
 
 
+def _own(urn: str) -> str:
+    """The URN; empty for that of the stack."""
+    return "" if STACK_TYPE in urn.split("::")[2:3] else urn
+
+
 def _registration(urn: str, request: Any) -> Registration:
-    unmodelled = {
-        "aliases": list(request.aliases) + list(request.aliasURNs),
-        "import": request.importId,
-        "replaceOnChanges": list(request.replaceOnChanges),
-        "retainOnDelete": request.retainOnDelete,
-        "deletedWith": request.deletedWith,
-    }
+    by_property = {urn for names in request.propertyDependencies.values() for urn in names.urns}
     return Registration(
         urn=urn,
         type=request.type,
         name=request.name,
         custom=request.custom,
-        parent=request.parent if STACK_TYPE not in request.parent.split("::")[2:3] else "",
+        parent=_own(request.parent),
         inputs=whole(json_format.MessageToDict(request.object)),
         protect=request.protect,
-        dependencies=tuple(sorted({*request.dependencies, *(u for p in request.propertyDependencies.values() for u in p.urns)})),
+        dependencies=tuple(sorted({*request.dependencies, *by_property})),
+        property_dependencies=tuple(sorted(by_property)),
         provider=request.provider.rpartition("::")[0],
         ignore_changes=tuple(request.ignoreChanges),
         before_update=tuple(request.hooks.before_update),
-        unmodelled=tuple(name for name, value in unmodelled.items() if value),
+        unmodelled=tuple(_unmodelled(request)),
     )
 
 
-def run(
-    project: Path,
-    stack: str,
-    config: Mapping[str, Any],
-    at_the_end: Callable[[Recording], None] = lambda _: None,
-    *,
-    preview: bool = True,
-) -> Recording:
-    """One run of the program.
-
-    Args:
-        project: the folder with Pulumi.yaml and `__main__.py`.
-        stack: the stack's name.
-        config: full keys (`inference-rollouts:services`) to values.
-        at_the_end: called when everything is registered; the only place where hooks can be called.
-        preview: as in `pulumi preview`, where computed outputs are unknown; else as in `pulumi up`.
-
-    Raises:
-        pulumi.RunError: when the program refuses its config.
-    """
-
-    def inside() -> Recording:
-        monitor = _Recorder(at_the_end)
-        pulumi.runtime.set_all_config({key: _text(value) for key, value in config.items()})
-        quiet = logging.getLogger("inference_rollouts.rehearsal.program")
-        pulumi.runtime.set_mocks(
-            _Cloud(),
-            project="inference-rollouts",
-            stack=stack,
-            preview=preview,
-            monitor=monitor,
-            logger=quiet,
-            organization="organization",
-        )
-        pulumi.runtime.test(lambda: runpy.run_path(str(project / "__main__.py"), run_name="__main__") and None)()
-        return monitor.recording
-
-    with _importable(project):
-        return contextvars.copy_context().run(inside)
-
-
-def _text(value: Any) -> str:
-    """A config value as the engine passes it: objects as JSON text, scalars as text."""
-    return json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
-
-
-@contextlib.contextmanager
-def _importable(project: Path) -> Iterator[None]:
-    sys.path.insert(0, str(project))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(project))
+def _unmodelled(request: Any) -> Iterator[str]:
+    """Whatever is set and is neither modelled nor without consequence, so also what a later SDK adds."""
+    for option, _ in request.ListFields():
+        if option.name not in MODELLED | WITHOUT_CONSEQUENCE:
+            yield option.name
+    for option, _ in request.hooks.ListFields():
+        if option.name != "before_update":
+            yield f"hooks.{option.name}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from inference_rollouts import stages
-from inference_rollouts.plan import plan_for
+from inference_rollouts.plan import ModelServiceArgs, plan_for
 from inference_rollouts.rehearsal.engine import Preview, State, preview, state_of
 from inference_rollouts.rehearsal.program import Recording, run
 from inference_rollouts.settings import PROJECT, AdapterRollout, Stack, load
@@ -77,6 +77,7 @@ class Rehearsal:
     project: Path
     stack: str
     config: Mapping[str, Any]
+    _recordings: dict[tuple[RolloutOf, Step], Recording] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def settings(self) -> Stack:
@@ -87,41 +88,57 @@ class Rehearsal:
         """Every rollout in the file: of pools first, then of adapters."""
         return tuple(_rollouts(self.settings))
 
-    def record(self, config: Mapping[str, Any]) -> Recording:
-        """One run of the program."""
-        return run(self.project, self.stack, config)
-
     def walk(self, rollout: RolloutOf) -> Iterator[StagePreview]:
-        """Each stage's preview on the state that the stage before has left, from nothing to finish."""
+        """Each stage's preview on the state that the stage before has left, from nothing to finish.
+
+        Raises:
+            InputError: when the config has a problem at one of the stages.
+        """
         state: State = {}
         for step in rollout.steps:
-            config = at(self.config, rollout, step)
-            result = self._preview(config, state)
-            state = result.state
-            plan = plan_for(load(own_keys(config)))
-            service = next(s for s in plan.services if s.name == rollout.service)
+            service = self._planned(rollout, step)
             split = service.record.adapters[rollout.adapter] if rollout.adapter else service.record.pools
+            result = self._previews(rollout, step, [state])[0]
+            state = result.state
             yield StagePreview(step, dict(split.weights), service.notes, result)
 
-    def _preview(self, config: Mapping[str, Any], state: State) -> Preview:
-        results: list[Preview] = []
-        run(self.project, self.stack, config, lambda recording: results.append(preview(state, recording)))
-        return results[0]
-
     def moves(self, rollout: RolloutOf) -> list[MoveVerdict]:
-        """Every ordered pair of stages, staying included, each from a stack deployed at the first."""
-        states: dict[stages.Stage, State] = {
-            stage: state_of(self.record(at(self.config, rollout, stage))) for stage in rollout.ladder
+        """Every ordered pair of stages, staying included, each from a stack deployed at the first.
+
+        Raises:
+            InputError: when the config has a problem at one of the stages.
+        """
+        ladder = rollout.ladder
+        states = [state_of(self.recorded(rollout, stage)) for stage in ladder]
+        refusals = {
+            (origin, to): result.refusals
+            for to in ladder
+            for origin, result in zip(ladder, self._previews(rollout, to, states), strict=True)
         }
-        found: dict[tuple[stages.Stage, stages.Stage], tuple[str, ...]] = {}
-        for to in rollout.ladder:
+        return [MoveVerdict(origin, to, refusals[origin, to]) for origin in ladder for to in ladder]
 
-            def ask(recording: Recording, wanted: stages.Stage = to) -> None:
-                for origin, state in states.items():
-                    found[origin, wanted] = preview(state, recording).refusals
+    def recorded(self, rollout: RolloutOf, step: Step) -> Recording:
+        """What the program registers at a stage; it runs once for it."""
+        if (rollout, step) not in self._recordings:
+            self._previews(rollout, step, [])
+        return self._recordings[rollout, step]
 
-            run(self.project, self.stack, at(self.config, rollout, to), ask)
-        return [MoveVerdict(a, b, found[a, b]) for a in rollout.ladder for b in rollout.ladder]
+    def _previews(self, rollout: RolloutOf, step: Step, states: Sequence[State]) -> list[Preview]:
+        """The update to one stage from each of the states; one run, since its hooks may be asked about all of them."""
+        self._planned(rollout, step)
+        results: list[Preview] = []
+
+        def ask(recording: Recording) -> None:
+            results.extend(preview(state, recording) for state in states)
+
+        config = at(self.config, rollout, step)
+        self._recordings[rollout, step] = run(self.project, self.stack, config, ask)
+        return results
+
+    def _planned(self, rollout: RolloutOf, step: Step) -> ModelServiceArgs:
+        """The service as planned: what is wrong with the config is said as problems, before the program stops at it."""
+        plan = plan_for(load(own_keys(at(self.config, rollout, step))))
+        return next(service for service in plan.services if service.name == rollout.service)
 
 
 def own_keys(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from inference_rollouts.errors import Problem, nearest, one_of, path_of
+from inference_rollouts.errors import Problem, allowed, below, named, path_of
+from inference_rollouts.settings.report import Place
+
+Versions = Mapping[str, Any]
+"""Raw versions by name, as they are written."""
 
 OF_THE_ACCELERATOR = ("machineType", "count", "topology", "driver")
 """What belongs to an accelerator, and is dropped when another one is named."""
@@ -16,9 +20,9 @@ NOT_INHERITED = ("like", "names", "allowInPlaceUpdates")
 
 def merge(base: Any, over: Any) -> Any:
     """`over` on `base`: maps merge, null removes, all else replaces."""
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+    if not isinstance(over, Mapping):
         return over
-    out = dict(base)
+    out = dict(base) if isinstance(base, Mapping) else {}
     for key, value in over.items():
         if value is None:
             out.pop(key, None)
@@ -38,40 +42,83 @@ def inherit(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return merge(inherited, own)
 
 
-def resolve(versions: Mapping[str, Any], at: tuple[str, ...]) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """Every version with what it inherits, and the problems of `like` itself.
+def base_of(versions: Versions, name: str) -> str | None:
+    """The version that a version is like, where it says so."""
+    own = versions.get(name)
+    base = own.get("like") if isinstance(own, Mapping) else None
+    return base if isinstance(base, str) else None
 
-    Args:
-        versions: raw versions by name.
-        at: path of the versions, for the problems.
-    """
-    done: dict[str, dict[str, Any]] = {}
-    problems: list[Problem] = []
 
-    def visit(name: str, trail: tuple[str, ...]) -> dict[str, Any]:
-        if name in done:
-            return done[name]
-        own = versions[name] if isinstance(versions[name], Mapping) else {}
-        base_name = own.get("like")
-        base: dict[str, Any] = {}
-        if isinstance(base_name, str):
-            place = path_of(*at, name, "like")
-            if base_name in (*trail, name):
-                circle = " -> ".join((*trail[trail.index(base_name) :], name, base_name) if base_name in trail else (name, name))
-                problems.append(Problem(place, f"goes round in a circle: {circle}; one of them must stand alone"))
-            elif base_name not in versions:
-                others = [other for other in versions if other != name]
-                problems.append(
-                    Problem(
-                        place,
-                        f"{base_name} is no version of this service{nearest(base_name, others)}; allowed: {one_of(others)}",
-                    )
-                )
-            else:
-                base = visit(base_name, (*trail, name))
-        done[name] = inherit(base, own)
-        return done[name]
+def bases(versions: Versions, name: str) -> tuple[str, ...]:
+    """All versions that a version inherits from, nearest first; a circle is left where it closes."""
+    found: dict[str, None] = {name: None}
+    while (base := base_of(versions, name)) is not None and base in versions and base not in found:
+        found[base] = None
+        name = base
+    return tuple(found)[1:]
 
+
+def resolve(versions: Versions) -> dict[str, Any]:
+    """Every version with what it inherits; what is no map stays as it is."""
+
+    def whole(name: str) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for each in reversed((name, *bases(versions, name))):
+            value = inherit(value, versions[each] if isinstance(versions[each], Mapping) else {})
+        return value
+
+    return {name: whole(name) if isinstance(own, Mapping) else own for name, own in versions.items()}
+
+
+def problems(versions: Versions, at: Place) -> Iterator[Problem]:
+    """What is wrong with `like` itself: a base that is no version, and circles, each said once."""
+    circles: set[frozenset[str]] = set()
     for name in versions:
-        visit(name, ())
-    return done, problems
+        base, circle = base_of(versions, name), (name, *bases(versions, name))
+        if base is not None and base not in versions:
+            others = [other for other in versions if other != name]
+            yield Problem(path_of(*at, name, "like"), f"{named(base)} is no version of this service{allowed(base, others)}")
+        elif base_of(versions, circle[-1]) == name and frozenset(circle) not in circles:
+            circles.add(frozenset(circle))
+            message = "is the version itself; name another one, or take like out"
+            if len(circle) > 1:
+                message = f"goes round in a circle: {' -> '.join((*circle, name))}; one of them must stand alone"
+            yield Problem(path_of(*at, name, "like"), message)
+
+
+def follow_ups(broken: Iterable[str], versions: Versions, at: Place) -> set[str]:
+    """Where versions inherit what is broken in another one."""
+    found = set()
+    for name, own in versions.items():
+        for base in bases(versions, name):
+            place = path_of(*at, base)
+            inherited = [path_of(*at, name) + path.removeprefix(place) for path in broken if path.startswith(f"{place}.")]
+            found |= {path for path in inherited if not _written(own, path_of(*at, name), path)}
+    return found
+
+
+def said_once(found: list[Problem], versions: Versions, at: Place) -> list[Problem]:
+    """Problems without those of inherited values: they are said where the value is written, or first missing."""
+    sentences = {(p.path, p.message) for p in found}
+
+    def repeated(problem: Problem) -> bool:
+        for name, own in versions.items():
+            place = path_of(*at, name)
+            if problem.path.startswith(f"{place}.") and not _written(own, place, problem.path):
+                rest = problem.path.removeprefix(place)
+                return any((path_of(*at, base) + rest, problem.message) in sentences for base in bases(versions, name))
+        return False
+
+    return [problem for problem in found if not repeated(problem)]
+
+
+def _written(value: Any, place: str, path: str) -> bool:
+    """Whether a value at a place has something of its own at a path."""
+    if path == place:
+        return True
+    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        deeper = below(place, key)
+        if path == deeper or path.startswith((f"{deeper}.", f"{deeper}[")):
+            return _written(child, deeper, path)
+    return False

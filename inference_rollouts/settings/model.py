@@ -6,128 +6,51 @@ field to judge stands in `checks`; how keys are inherited in `like`.
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from inference_rollouts.stages import NAMED, Stage, ladder
+from inference_rollouts.settings.base import Settings
+from inference_rollouts.settings.kubernetes import ContainerResources, Listeners, Matches, ParentRefs
+from inference_rollouts.settings.types import (
+    Count,
+    CountOrNone,
+    DnsLabel,
+    Header,
+    Hostname,
+    Label,
+    LabelKey,
+    LoadTimeout,
+    Location,
+    LongestRequest,
+    Maps,
+    ModelName,
+    ObjectName,
+    PodSpec,
+    ServiceName,
+    Source,
+    StageValue,
+    Steps,
+    Text,
+    Texts,
+)
+from inference_rollouts.stages import Stage, ladder
 
 DEFAULT_STEPS = (1, 10, 25, 50, 100)
-
-
-def _sentence(text: str) -> PydanticCustomError:
-    return PydanticCustomError("sentence", "{text}", {"text": text})
-
-
-def _label(value: str) -> str:
-    if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", value):
-        raise _sentence(f"{value!r} is no DNS label: a-z, 0-9 and -, beginning with a letter, not ending in -")
-    if len(value) > 40:
-        raise _sentence(f"{value!r} has {len(value)} characters; at most 40 fit a GKE node pool")
-    return value
-
-
-def _object_name(value: str) -> str:
-    if len(value) > 253 or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", value):
-        raise _sentence(f"{value!r} is no Kubernetes object name: a-z, 0-9, - and ., at most 253 characters")
-    return value
-
-
-def _model_name(value: str) -> str:
-    if not value or len(value) > 253 or any(c.isspace() for c in value):
-        raise _sentence(f"{value!r} is no model name: 1 to 253 characters without spaces")
-    return value
-
-
-def _seconds(value: Any) -> int:
-    found = re.fullmatch(r"([0-9]{1,6})(s|m|h)", value) if isinstance(value, str) else None
-    if not found:
-        raise _sentence(f'{value!r} is no duration: write a number and s, m or h, as "300s" or "5m"')
-    return int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-def _longest_request(seconds: int) -> int:
-    if not 1 <= seconds <= 3600:
-        raise _sentence(f"{seconds} seconds do not fit: 1s to 1h, the longest draining that GCPBackendPolicy takes")
-    return seconds
-
-
-def _stage(value: Any) -> Stage:
-    if value in NAMED or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100):
-        return value
-    raise _sentence(f"{value!r} is no stage: baseline, prepare, a weight from steps as a number, or retire")
-
-
-def _steps(value: tuple[int, ...]) -> tuple[int, ...]:
-    for step in value:
-        if not 1 <= step <= 100:
-            raise _sentence(f"{list(value)} holds {step}: a step is a weight in percent, 1 to 100")
-    if any(a >= b for a, b in pairwise(value)):
-        raise _sentence(f"{list(value)} does not rise: each step is larger than the one before")
-    if not value or value[-1] != 100:
-        raise _sentence(f"{list(value)} does not end in 100: the last step gives the new version all the traffic")
-    return value
-
-
-def _source(value: str) -> str:
-    if re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+/\S+", value) or re.fullmatch(r"/\S+", value):
-        return value
-    if re.fullmatch(r"hf://[\w.-]+/[\w.-]+@[\w./-]+", value):
-        return value
-    if value.startswith("hf://"):
-        raise _sentence(f"{value!r} names no revision: hf://OWNER/NAME@REVISION, so that it means one thing for ever")
-    raise _sentence(f"{value!r} is no adapter source: gs://BUCKET/PATH, hf://OWNER/NAME@REVISION or /PATH in the image")
-
-
-Label = Annotated[str, AfterValidator(_label)]
-ObjectName = Annotated[str, AfterValidator(_object_name)]
-ModelName = Annotated[str, AfterValidator(_model_name)]
-Source = Annotated[str, AfterValidator(_source)]
-Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}[smh]$"})]
-LongestRequest = Annotated[
-    int,
-    BeforeValidator(_seconds),
-    AfterValidator(_longest_request),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}[smh]$"}),
-]
-StageValue = Annotated[
-    Any,
-    BeforeValidator(_stage),
-    WithJsonSchema({"anyOf": [{"enum": list(NAMED)}, {"type": "integer", "minimum": 1, "maximum": 100}]}),
-]
-Steps = Annotated[
-    tuple[int, ...],
-    Field(strict=False),
-    AfterValidator(_steps),
-    WithJsonSchema({"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1, "maximum": 100}}),
-]
-Texts = Annotated[tuple[str, ...], Field(strict=False)]
-Maps = Annotated[tuple[dict[str, Any], ...], Field(strict=False)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, camelCase keys, no unknown keys, no silent conversion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, use_attribute_docstrings=True)
 
 
 class Cluster(Settings):
     """The cluster to deploy to; it exists already."""
 
-    name: str | None = None
+    name: Text | None = None
     """Name of the GKE cluster. With `location` it makes this a GKE cluster."""
-    location: str | None = None
+    location: Location | None = None
     """Region or zone of the GKE cluster."""
-    project: str | None = None
+    project: Text | None = None
     """Project of the GKE cluster; default: `gcp:project`."""
     endpoint: Literal["dns", "private", "public", "connect-gateway"] = "dns"
     """Which endpoint of the GKE control plane to talk to."""
-    context: str | None = None
+    context: Text | None = None
     """A context of the ambient kubeconfig. Without `name` and `location`: a cluster without GKE node pools and policies."""
 
     @property
@@ -139,13 +62,13 @@ class Cluster(Settings):
 class CreateGateway(Settings):
     """A Gateway of our own."""
 
-    gateway_class: str = Field("gke-l7-regional-external-managed", alias="class")
+    gateway_class: ObjectName = Field("gke-l7-regional-external-managed", alias="class")
     """GatewayClass: gke-l7-regional-external-managed, gke-l7-rilb, or another controller's."""
-    listeners: Maps = ()
+    listeners: Listeners = ()
     """Listeners as in the Gateway API; default: HTTPS on 443 with `tls`, else HTTP on 80."""
     tls: dict[str, Any] | None = None
     """`tls` of the HTTPS listeners, as in the Gateway API: certificateRefs or options."""
-    address: str | None = None
+    address: Text | None = None
     """Name of a reserved regional address."""
 
 
@@ -154,7 +77,7 @@ class Gateway(Settings):
 
     name: ObjectName
     """Name of the Gateway."""
-    namespace: Label | None = None
+    namespace: DnsLabel | None = None
     """Namespace of the Gateway; default: each service's own."""
     create: CreateGateway | None = None
     """Create the Gateway instead of using an existing one."""
@@ -163,31 +86,31 @@ class Gateway(Settings):
 class Nodes(Settings):
     """The nodes of a version: a GKE node pool of its own, or a selection of nodes that exist."""
 
-    accelerator: str | None = None
+    accelerator: Text | None = None
     """GKE's name of the accelerator, as nvidia-l4 or tpu-v6e-slice (`rollout accelerators` lists them)."""
-    machine_type: str | None = None
+    machine_type: Text | None = None
     """Machine type, as g2-standard-12; derived where the accelerator has one only."""
     count: Count | None = None
     """Accelerators per node; derived from the machine type."""
-    topology: str | None = None
+    topology: Text | None = None
     """TPU topology, as 2x2; derived where the machine type has one only."""
-    zones: Texts = ()
+    zones: Annotated[tuple[Location, ...], Field(strict=False)] = ()
     """Zones of the nodes; default: the cluster's."""
-    min: Annotated[int, Field(ge=0)] | None = None
+    min: CountOrNone | None = None
     """Least nodes in all zones together; default: 0."""
     max: Count | None = None
     """Most nodes in all zones together; default: one a replica, and one more to roll over."""
     spot: bool | None = None
     """Spot nodes."""
-    reservation: str | None = None
+    reservation: Text | None = None
     """Name of a specific reservation: NAME, projects/P/reservations/NAME or NAME/reservationBlocks/BLOCK."""
     driver: Literal["DEFAULT", "LATEST", "INSTALLATION_DISABLED"] | None = None
     """NVIDIA driver that GKE installs; default: DEFAULT."""
-    version: str | None = None
+    version: Text | None = None
     """GKE version of the nodes, as "1.34.1-gke.1829001"; default: the cluster's."""
-    existing: str | None = None
+    existing: Text | None = None
     """Name of a node pool that exists: none is created."""
-    compute_class: str | None = None
+    compute_class: Text | None = None
     """Name of a ComputeClass: none is created."""
     node_selector: dict[str, str] | None = None
     """Labels of nodes that exist: no node pool is created."""
@@ -200,9 +123,9 @@ class Autoscaling(Settings):
     """Least replicas."""
     max: Count
     """Most replicas."""
-    metric: str = "prometheus.googleapis.com|vllm:num_requests_waiting|gauge"
+    metric: Text = "prometheus.googleapis.com|vllm:num_requests_waiting|gauge"
     """Pods metric, as the custom metrics adapter names it."""
-    target: Annotated[int, Field(ge=1)] = 5
+    target: Count = 5
     """Average value of the metric per pod."""
 
 
@@ -220,16 +143,16 @@ class TokenSecret(Settings):
 
     name: ObjectName
     """Name of the Secret."""
-    key: str = "token"
+    key: Text = "token"
     """Key in the Secret."""
 
 
 class Server(Settings):
     """The model server of a version."""
 
-    model: str | None = None
+    model: Text | None = None
     """Model to load, as the server takes it (vLLM --model)."""
-    image: str | None = None
+    image: Text | None = None
     """Container image, with a tag or digest."""
     engine: Literal["vllm", "openai"] = "vllm"
     """`vllm`: command and flags are rendered. `openai`: any server with an OpenAI API on port 8000; `args` are yours."""
@@ -245,30 +168,30 @@ class Server(Settings):
     """Further arguments."""
     env: dict[str, str] = Field(default_factory=dict)
     """Further environment variables."""
-    resources: dict[str, Any] | None = None
+    resources: ContainerResources | None = None
     """Container resources; default: all accelerators of a node."""
     token_secret: TokenSecret | None = None
     """Hugging Face token, as HF_TOKEN."""
-    load_timeout: Seconds = 1800
+    load_timeout: LoadTimeout = 1800
     """How long a pod may take to load the model; default: 30m."""
     pod_labels: dict[str, str] = Field(default_factory=dict)
     """Further pod labels."""
     pod_annotations: dict[str, str] = Field(default_factory=dict)
     """Further pod annotations."""
-    pod_spec: dict[str, Any] = Field(default_factory=dict)
+    pod_spec: PodSpec = Field(default_factory=dict)
     """Merged into the pod spec: maps merge, lists of named items merge by name, other lists replace."""
 
 
 class EndpointPicker(Settings):
     """The endpoint picker of a version's pool."""
 
-    image: str | None = None
+    image: Text | None = None
     """Container image; default: the one that fits `inferenceApi`."""
     replicas: Count = 1
     """Pods; more than one elect a leader."""
     failure_mode: Literal["FailOpen", "FailClose"] = "FailOpen"
     """What the gateway does while no picker answers: FailOpen sends to any endpoint, FailClose fails the request."""
-    resources: dict[str, Any] | None = None
+    resources: ContainerResources | None = None
     """Container resources; default: 4 CPU and 8Gi."""
     args: Texts = ()
     """Further arguments."""
@@ -295,18 +218,18 @@ class Names(Settings):
 
     node_pool: Label | None = None
     """GKE node pool."""
-    server: ObjectName | None = None
+    server: DnsLabel | None = None
     """Deployment of the model server."""
-    pool: ObjectName | None = None
+    pool: DnsLabel | None = None
     """InferencePool."""
-    picker: ObjectName | None = None
+    picker: ServiceName | None = None
     """Deployment, Service and ServiceAccount of the endpoint picker."""
 
 
 class Version(Settings):
     """One complete way to serve: node pool, model server, InferencePool and endpoint picker."""
 
-    like: str | None = None
+    like: Text | None = None
     """Another version of the service to inherit from: maps merge, lists replace, null removes."""
     nodes: Nodes | None = None
     """The nodes."""
@@ -331,25 +254,25 @@ class Override(Settings):
     """The deployed stage."""
     to: StageValue
     """The wanted stage."""
-    reason: str
+    reason: Text
     """Why."""
-    by: str
+    by: Text
     """Who decided it."""
 
 
 class TestTraffic(Settings):
     """Pins test traffic to the canary from `prepare` on."""
 
-    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]{1,256}$")]
+    header: Header
     """Request header."""
-    value: Annotated[str, Field(min_length=1, max_length=4096)]
+    value: Text
     """Its exact value."""
 
 
 class AdapterRollout(Settings):
     """Moves an adapter from the version that is `serving` to the version `to`."""
 
-    to: ModelName
+    to: str
     """The version to move to."""
     steps: Steps = DEFAULT_STEPS
     """Canary weights in percent, rising, ending in 100."""
@@ -369,8 +292,6 @@ class AdapterRollout(Settings):
 class Rollout(AdapterRollout):
     """Moves the service from the version that is `serving` to the version `to`."""
 
-    to: Label
-    """The version to move to."""
     test: TestTraffic | None = None
     """Pin test traffic to the canary by a header."""
 
@@ -387,7 +308,7 @@ class AdapterVersion(Settings):
 class Adapter(Settings):
     """A LoRA adapter that clients ask for by name."""
 
-    serving: ModelName
+    serving: str
     """The version that serves."""
     versions: dict[ModelName, AdapterVersion]
     """Its versions, by the name under which the servers hold them."""
@@ -404,11 +325,11 @@ class Route(Settings):
 
     name: ObjectName | None = None
     """Name; default: the service's."""
-    hostnames: Texts = ()
+    hostnames: Annotated[tuple[Hostname, ...], Field(strict=False)] = ()
     """Hostnames; default: all of the listener."""
-    matches: Maps = ()
+    matches: Matches = ()
     """HTTPRouteMatches as in the Gateway API; default: every path."""
-    parent_refs: Maps = ()
+    parent_refs: ParentRefs = ()
     """parentRefs as in the Gateway API; default: `gateway`."""
     rules: Maps = ()
     """Further rules, kept as they are, before the weighted one."""
@@ -417,15 +338,15 @@ class Route(Settings):
 class Service(Settings):
     """One inference service that clients call."""
 
-    namespace: Label = "default"
+    namespace: DnsLabel = "default"
     """Namespace of everything of the service."""
     models: Annotated[tuple[ModelName, ...], Field(strict=False)] = ()
     """Model names that clients send; every version answers to all of them. Default: the service's name."""
     route: Route = Field(default_factory=Route)
     """The HTTPRoute."""
-    serving: Label
+    serving: str
     """The version that serves."""
-    versions: dict[Label, Version]
+    versions: dict[LabelKey, Version]
     """The versions, by name. One that neither serves nor is `to` is a template and not built."""
     adapters: dict[ModelName, Adapter] = Field(default_factory=dict)
     """LoRA adapters, by the name that clients ask for."""
@@ -448,5 +369,5 @@ class Stack(Settings):
     """The cluster."""
     gateway: Gateway
     """The Gateway."""
-    services: dict[Label, Service]
+    services: dict[LabelKey, Service]
     """The services, by name."""

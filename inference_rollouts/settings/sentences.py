@@ -1,15 +1,17 @@
-"""What pydantic finds, as our problems: the path, what was given, what is allowed, the nearest right word."""
+"""What pydantic finds, as our sentences: what was given, what is allowed, the nearest right word."""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Sequence
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from inference_rollouts.errors import Problem, nearest, one_of, path_of
+from inference_rollouts.errors import allowed, nearest_word, one_of, shown
+from inference_rollouts.settings.types import Written
 
 WANTED = {
     "string_type": "text",
@@ -24,86 +26,113 @@ WANTED = {
 }
 
 
-def given(value: Any) -> str:
-    """A value as the operator would recognise it."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return "a map"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "a list"
-    text = str(value)
-    kind = f"the number {text}" if isinstance(value, int | float) else repr(text)
-    return kind if len(kind) <= 80 else f"{kind[:77]}…"
-
-
 def keys_of(model: type[BaseModel]) -> list[str]:
     """The keys that a map of this model may have, as they are written."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _models_in(annotation: Any) -> tuple[list[type[BaseModel]], Any]:
-    """The model behind an annotation, and the annotation of a map's values."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation], None
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        for arg in args:
-            models, value = _models_in(arg)
-            if models or value is not None:
-                return models, value
-    if origin is dict:
-        return [], args[1]
-    return [], None
+def field_at(root: type[BaseModel], location: Sequence[str | int]) -> FieldInfo | None:
+    """The field that a location names; None where it is no key of a model."""
+    model = model_at(root, location[:-1]) if location else None
+    fields = model.model_fields if model else {}
+    return next((f for name, f in fields.items() if (f.alias or name) == location[-1]), None)
 
 
 def model_at(root: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
     """The model whose keys are allowed at a location."""
-    models, value = [root], None
+    found: Any = root
     for part in location:
-        if models:
-            field = next((f for n, f in models[0].model_fields.items() if (f.alias or n) == part), None)
-            models, value = _models_in(field.annotation) if field else ([], None)
-        elif value is not None:
-            models, value = _models_in(value)
-        else:
-            return None
-    return models[0] if models else None
+        found = _inside(_plain(found), part)
+    found = _plain(found)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def _inside(annotation: Any, part: str | int) -> Any:
+    """The annotation of a key, of a map's values or of a list's items; None where there is no such thing."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return next((f.annotation for name, f in annotation.model_fields.items() if (f.alias or name) == part), None)
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
+    return get_args(annotation)[0] if get_origin(annotation) is tuple and isinstance(part, int) else None
+
+
+def _plain(annotation: Any) -> Any:
+    """An annotation without what surrounds it: None in a union, metadata, and `Written` around a model."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return next((data.model for data in args[1:] if isinstance(data, Written)), None) or _plain(args[0])
+    if origin in (Union, types.UnionType):
+        return _plain(next(arg for arg in args if arg is not type(None)))
+    return annotation
+
+
+def meant(error: ErrorDetails, root: type[BaseModel]) -> list[str]:
+    """The keys that an unknown key may mean: one of that name a level below, or the nearest here."""
+    model = model_at(root, error["loc"][:-1]) if error["type"] == "extra_forbidden" else None
+    if model is None:
+        return []
+    word = str(error["loc"][-1])
+    deeper = [f"{key}.{word}" for key in keys_of(model) if (inner := model_at(model, (key,))) and word in keys_of(inner)]
+    near = nearest_word(word, keys_of(model))
+    return deeper or ([near] if near else [])
 
 
 def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
-    """What is wrong, what is allowed."""
+    """What is wrong, what is allowed, what to do."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    if kind == "sentence":
-        return context["text"]
-    if kind == "extra_forbidden":
-        word = str(error["loc"][-1])
-        model = model_at(root, error["loc"][:-1])
-        known = keys_of(model) if model else []
-        return f"{word} is no key here{nearest(word, known)}; allowed: {one_of(known)}"
-    if kind == "missing":
-        return "is missing"
+    if (model := model_at(root, error["loc"])) and WANTED.get(kind) == "a map":
+        return map_wanted(value, model)
     if kind in WANTED:
-        hint = ""
-        if kind == "string_type" and isinstance(value, int | float):
-            hint = (
-                ': write it in quotes, as "1.30"; unquoted it is a number'
-                if not isinstance(value, bool)
-                else ": write it in quotes"
-            )
-        return f"{given(value)} is given, {WANTED[kind]} is wanted{hint}"
-    if kind == "literal_error":
-        allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{given(value)} is not allowed{nearest(str(value), allowed)}; allowed: {one_of(allowed)}"
-    if kind in ("greater_than_equal", "less_than_equal"):
-        bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-        return f"{given(value)} is given, {bound} is wanted"
-    return f"{given(value)} is not allowed: {error['msg'][0].lower()}{error['msg'][1:]}"
+        return f"{shown(value)} is given, {WANTED[kind]} is wanted{_remedy(value, WANTED[kind])}"
+    match kind:
+        case "sentence":
+            return context["text"]
+        case "extra_forbidden":
+            return _unknown(error, root)
+        case "missing":
+            return f"is missing: {about(field_at(root, error['loc']))}"
+        case "literal_error":
+            words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            hint = allowed(value, words) if isinstance(value, str) else f"; allowed: {one_of(words)}"
+            return f"{shown(value)} is not allowed{hint}"
+        case "greater_than_equal":
+            return f"{shown(value)} is too small; the least is {context['ge']}"
+        case "less_than_equal":
+            return f"{shown(value)} is too large; the most is {context['le']}"
+        case _:
+            return f"{shown(value)} is not allowed: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
-def problem(error: ErrorDetails, root: type[BaseModel], at: Sequence[str | int] = ()) -> Problem:
-    """One pydantic error as a problem."""
-    location = [part for part in error["loc"] if part != "[key]"]
-    return Problem(path_of(*at, *location), sentence(error, root))
+def map_wanted(value: Any, model: type[BaseModel]) -> str:
+    """A sentence about what should be a map of a model."""
+    return f"{shown(value)} is given, a map is wanted; its keys: {', '.join(keys_of(model))}"
+
+
+def about(field: FieldInfo | None) -> str:
+    """The first clause of a key's description."""
+    text = (field.description if field else None) or "a value is wanted"
+    first = text.replace("\n", " ").split(". ")[0].split(" (")[0].rstrip(".")
+    return f"{first[0].lower()}{first[1:]}" if first[1:2].islower() else first
+
+
+def _unknown(error: ErrorDetails, root: type[BaseModel]) -> str:
+    deeper = [key for key in meant(error, root) if "." in key]
+    if deeper:
+        return f"is no key here; did you mean {one_of(deeper)}?"
+    model = model_at(root, error["loc"][:-1])
+    return f"is no key here{allowed(str(error['loc'][-1]), keys_of(model) if model else ())}"
+
+
+def _remedy(value: Any, wanted: str) -> str:
+    """What to write instead, where the value shows it."""
+    if wanted == "text" and isinstance(value, bool | int | float):
+        return f': put it in quotes, "{shown(value)}"'
+    if not isinstance(value, str):
+        return ""
+    if (wanted == "a whole number" and value.isascii() and value.isdigit()) or (
+        wanted == "true or false" and value in ("true", "false")
+    ):
+        return f": take the quotes off, {shown(value)[1:-1]}"
+    if wanted == "a list" and value and not set(value) & set("[]{},#:\"' "):
+        return f": put it in brackets, [{shown(value)[1:-1]}]"
+    return ""

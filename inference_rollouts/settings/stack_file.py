@@ -1,48 +1,31 @@
-"""A stack file as text to the same mapping that the program gets from `pulumi.Config`, with the line of every key.
+"""A stack file to the same mapping that the program gets from `pulumi.Config`, with the line of every key.
 
-Scalars that YAML parsers read differently are problems here: Pulumi's engine (Go) and this command must not disagree about a
-file. Any bytes are taken: the outcome is a mapping, or problems that name file and line.
+Any bytes are taken: the outcome is a mapping, or problems that name file and line.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from inference_rollouts.errors import InputError, Problem, nearest, path_of
+from inference_rollouts.errors import InputError, Problem, all_of, allowed, below, named, shown
 from inference_rollouts.settings.load import PROJECT, load
 from inference_rollouts.settings.model import Stack
+from inference_rollouts.settings.yaml_nodes import MAX_BYTES, Node, ambiguity, compose, decode, plain_value
 
 TOP_LEVEL = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment")
 """Keys that Pulumi knows in a stack file."""
 
-AMBIGUOUS = re.compile(
-    r"""
-    (?P<boolean>(?i:y|n|yes|no|on|off))
-  | (?P<sexagesimal>[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)
-  | (?P<octal>[-+]?0o[0-9_]+|[-+]?0[0-9_]+|[-+]?0b[01_]+)
-  | (?P<underscored>[-+]?[0-9][0-9_.]*_[0-9_.]*)
-  | (?P<exponent>[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))
-  | (?P<date>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt\ ].*)?)
-    """,
-    re.VERBOSE,
-)
-ALSO_READ_AS = {
-    "boolean": "true or false",
-    "sexagesimal": "a number in base 60",
-    "octal": "a number in another base",
-    "underscored": "a number without the underscores",
-    "exponent": "a number",
-    "date": "a date",
-}
+MAX_VALUES = 100_000
+"""What aliases may unfold to."""
 
-MAX_NODES = 100_000
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What an escape in quotes can say, and no text can hold."""
+
+PREFIX = f"{PROJECT}:"
 
 
 @dataclass
@@ -69,29 +52,26 @@ class StackFile:
         Raises:
             InputError: with every problem of text and settings, each with its file and line.
         """
-        prefix = f"{PROJECT}:"
-        own = {key.removeprefix(prefix): value for key, value in self.config.items() if key.startswith(prefix)}
-        found = list(self.problems)
-        stack = None
+        own = {key.removeprefix(PREFIX): value for key, value in self.config.items() if key.startswith(PREFIX)}
         try:
-            stack = load(own)
+            stack = load(own, broken=[problem.path for problem in self.problems])
         except InputError as e:
-            found += [p for p in e.problems if not any(_below(p.path, known.path) for known in self.problems)]
-        if found or stack is None:
-            raise InputError(p.at(str(self.path), p.line or self._line(p.path)) for p in found)
+            raise self.placed([*self.problems, *e.problems]) from None
+        if self.problems:
+            raise self.placed(self.problems)
         return stack
+
+    def placed(self, problems: Iterable[Problem]) -> InputError:
+        """Problems of these settings, each with the file and the line of its path."""
+        return InputError(p.at(str(self.path), p.line or self._line(p.path)) for p in problems)
 
     def _line(self, path: str) -> int | None:
         """Line of a path, or of the nearest map around it."""
         while path:
             if path in self.lines:
                 return self.lines[path]
-            path = re.sub(r"(\.?(\"[^\"]*\"|[^.\[\]\"]+)|\[[0-9]+\])$", "", path)
+            path = re.sub(r"(\.?(\"[^\"]*\"|[^.\[\]\"]+)|\[[0-9]+\]|.)\Z", "", path, count=1, flags=re.DOTALL)
         return None
-
-
-def _below(path: str, known: str) -> bool:
-    return path == known or (bool(known) and path.startswith((f"{known}.", f"{known}[")))
 
 
 def stack_name(path: Path) -> str:
@@ -105,58 +85,16 @@ def read(path: Path) -> StackFile:
     Raises:
         InputError: when it cannot be read as a stack file at all.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as e:
-        raise InputError([Problem("", f"cannot be read: {e.strerror or e}", str(path))]) from None
-    except UnicodeDecodeError as e:
-        raise InputError([Problem("", f"is no text in UTF-8: byte {e.start} is {e.object[e.start]:#04x}", str(path))]) from None
     found = StackFile(path, stack_name(path))
     try:
-        _top(_compose(text), found)
+        with path.open("rb") as file:
+            root = compose(decode(file.read(MAX_BYTES + 1)))
+        _Reader(found).file(root)
+    except OSError as e:
+        raise found.placed([Problem("", f"cannot be read: {e.strerror or e}")]) from None
     except InputError as e:
-        raise InputError(p.at(str(path)) for p in e.problems) from None
-    except RecursionError:
-        raise InputError([Problem("", "is nested too deeply to be a stack file", str(path))]) from None
+        raise found.placed([*found.problems, *e.problems]) from None
     return found
-
-
-def _compose(text: str) -> Node | None:
-    try:
-        return YAML(typ="rt", pure=True).compose(text)
-    except MarkedYAMLError as e:
-        mark = e.problem_mark or e.context_mark
-        what = " ".join(str(part) for part in (e.context, e.problem) if part)
-        raise InputError([Problem("", f"is no valid YAML: {what}", line=mark.line + 1 if mark else None)]) from None
-    except (YAMLError, ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError) as e:
-        raise InputError([Problem("", f"is no valid YAML: {' '.join(str(e).split())[:200] or type(e).__name__}")]) from None
-
-
-def _top(root: Node | None, found: StackFile) -> None:
-    if not isinstance(root, MappingNode):
-        raise InputError([Problem("", "is no stack file: a map with the key config is wanted")])
-    config: Node | None = None
-    for key, value in root.value:
-        if key.value == "config":
-            config = value
-        elif key.value not in TOP_LEVEL:
-            hint = nearest(str(key.value), TOP_LEVEL)
-            found.problems.append(
-                Problem(
-                    str(key.value),
-                    f"is no key of a stack file{hint}; allowed: {', '.join(TOP_LEVEL)}",
-                    line=_line_of(key),
-                )
-            )
-    if not isinstance(config, MappingNode):
-        raise InputError(
-            [Problem("config", "is missing: a map with the project's keys, as inference-rollouts:services, is wanted")]
-        )
-    _Reader(found).config(config)
-
-
-def _line_of(node: Node) -> int:
-    return node.start_mark.line + 1
 
 
 class _Reader:
@@ -164,106 +102,146 @@ class _Reader:
 
     def __init__(self, found: StackFile) -> None:
         self.found = found
-        self.nodes = 0
-        self.open: list[int] = []
+        self.values = 0
+        self.open: list[Node] = []
 
-    def config(self, node: MappingNode) -> None:
-        prefix = f"{PROJECT}:"
-        for key, value in self._pairs(node, ()):
-            full = key if ":" in key else f"{prefix}{key}"
-            if full in self.found.config:
-                self._problem((key.removeprefix(prefix),), "is written twice, with and without its namespace; keep one", node)
-            if full.startswith(prefix):
-                self.found.config[full] = self._value(value, (full.removeprefix(prefix),))
-            else:
-                self.found.config[full] = value.value if isinstance(value, ScalarNode) else self._foreign(value)
+    def file(self, root: Node | None) -> None:
+        if root is None:
+            raise InputError([Problem("", "is empty; a stack file is a map with the key config")])
+        if root.kind != "map":
+            raise InputError([Problem("", "is no stack file: a map with the key config is wanted", line=root.line)])
+        top, lines = dict(self._pairs(root, "")), dict(self.found.lines)
+        self.found.lines.clear()  # from here on they are those of our own keys
+        astray = [key for key in top if key.removeprefix(PREFIX) in Stack.model_fields]
+        if "config" not in top and astray:
+            message = f"is missing: {all_of(astray)} stand at the top of the file; put all config keys under config"
+            raise InputError([Problem("config", message, line=lines[below("", astray[0])])])
+        for key in top:
+            if key not in TOP_LEVEL:
+                self._say(below("", key), f"is no key of a stack file{allowed(key, TOP_LEVEL)}", lines[below("", key)])
+        if "config" not in top:
+            if not any("did you mean config?" in p.message for p in self.found.problems):
+                self._say("config", f"is missing: a map with the project's keys, as {PREFIX}services, is wanted", root.line)
+            raise InputError(self.found.problems)
+        self._config(top["config"], lines["config"])
 
-    def _foreign(self, node: Node) -> Any:
-        """Another namespace's value: none of our business, but the program gets it."""
-        if isinstance(node, SequenceNode):
-            return [self._foreign(item) for item in node.value]
-        if isinstance(node, MappingNode):
-            return {str(key.value): self._foreign(value) for key, value in node.value}
-        return node.value
+    def _config(self, node: Node, line: int) -> None:
+        if node.kind != "map":
+            what = "a list" if node.kind == "list" else shown(node.text) if node.text else "nothing"
+            self._say("config", f"{what} is given, a map with the project's keys is wanted, as {PREFIX}services", line)
+            raise InputError(self.found.problems)
+        config = self.found.config
+        for key, value in self._pairs(node, "", namespace=PREFIX):
+            full = key if ":" in key else f"{PREFIX}{key}"
+            own = below("", full.removeprefix(PREFIX))
+            config[full] = self._value(value, own) if full.startswith(PREFIX) else self._foreign(value, own)
 
-    def _problem(self, at: tuple[str | int, ...], message: str, node: Node) -> None:
-        self.found.problems.append(Problem(path_of(*at), message, line=_line_of(node)))
+    def _say(self, path: str, message: str, line: int) -> None:
+        self.found.problems.append(Problem(path, message, line=line))
 
-    def _pairs(self, node: MappingNode, at: tuple[str | int, ...]) -> list[tuple[str, Node]]:
+    def _enter(self, node: Node, path: str) -> None:
+        """Count a node, and refuse what aliases make endless."""
+        self.values += 1
+        if self.values > MAX_VALUES:
+            message = f"unfolds to more than {MAX_VALUES} values through its aliases; write out what is meant"
+            raise InputError([Problem(path, message)])
+        if node in self.open:
+            raise InputError([Problem(path, "contains itself through an alias; write out what is meant")])
+
+    def _pairs(self, node: Node, path: str, *, namespace: str = "") -> list[tuple[str, Node]]:
         """Keys and values of a map; `<<` merges maps that have an anchor."""
+        self._enter(node, path)
+        self.open.append(node)
         pairs: dict[str, Node] = {}
-        lines: dict[str, int] = {}
         merged: dict[str, Node] = {}
-        for key, value in node.value:
-            if not isinstance(key, ScalarNode):
-                self._problem(at, "has a key that is no text; keys are words", key)
-                continue
-            if key.value == "<<" and key.style is None:
-                for source in value.value if isinstance(value, SequenceNode) else [value]:
-                    if isinstance(source, MappingNode) and id(source) not in self.open:
-                        merged = {**dict(self._pairs(source, at)), **merged}
-                continue
-            name = str(key.value)
-            if name in pairs:
-                self._problem(
-                    (*at, name.removeprefix(f"{PROJECT}:")),
-                    f"is written twice (first in line {lines[name]}); keep one",
-                    key,
-                )
-            pairs[name], lines[name] = value, _line_of(key)
-            self.found.lines.setdefault(path_of(*at, name.removeprefix(f"{PROJECT}:")), _line_of(key))
+        lines: dict[str, int] = {}
+        for key, value in node.pairs:
+            if key.kind == "scalar" and key.plain and key.text == "<<":
+                merged = {**self._merged(value, path, namespace), **merged}
+            elif (name := self._key(key, path)) is not None:
+                place = below(path, name.removeprefix(namespace))
+                if place in lines:
+                    self._say(place, f"is written twice (first in line {lines[place]}); keep one", key.line)
+                pairs[name] = value
+                lines.setdefault(place, key.line)
+        self.found.lines |= lines
+        self.open.pop()
         return list({**merged, **pairs}.items())
 
-    def _value(self, node: Node, at: tuple[str | int, ...]) -> Any:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise InputError(
-                [Problem(path_of(*at), f"unfolds to more than {MAX_NODES} values: too many aliases", line=_line_of(node))]
+    def _merged(self, source: Node, path: str, namespace: str) -> dict[str, Node]:
+        if source.kind == "list":
+            found: dict[str, Node] = {}
+            for item in source.items:
+                found = {**self._merged(item, path, namespace), **found}
+            return found
+        if source.kind == "scalar":
+            self._say(path, "merges (<<) what is no map; name the anchor of a map", source.line)
+            return {}
+        return dict(self._pairs(source, path, namespace=namespace))
+
+    def _key(self, key: Node, path: str) -> str | None:
+        if key.kind != "scalar":
+            self._say(path, f"has {'a map' if key.kind == 'map' else 'a list'} for a key; keys are text", key.line)
+            return None
+        place = below(path, key.text)
+        if not isinstance(self._scalar(key, place, key=True), str):
+            message = (
+                f"{named(key.text)} is no text, and keys are text: put it in quotes" if key.text else "is empty; write a key"
             )
-        if id(node) in self.open:
-            raise InputError([Problem(path_of(*at), "contains itself through an alias", line=_line_of(node))])
-        if isinstance(node, ScalarNode):
-            return self._scalar(node, at)
-        self.open.append(id(node))
-        try:
-            if isinstance(node, SequenceNode):
-                return [self._item(item, (*at, i)) for i, item in enumerate(node.value)]
-            assert isinstance(node, MappingNode), "YAML has three kinds of nodes"
-            return {key: self._value(value, (*at, key)) for key, value in self._pairs(node, at)}
-        finally:
-            self.open.pop()
+            self._say(place, message, key.line)
+        return key.text
 
-    def _item(self, node: Node, at: tuple[str | int, ...]) -> Any:
-        self.found.lines.setdefault(path_of(*at), _line_of(node))
-        return self._value(node, at)
+    def _value(self, node: Node, path: str) -> Any:
+        if node.kind == "scalar":
+            self._enter(node, path)
+            return self._scalar(node, path)
+        self._no_tag(node, path)
+        if node.kind == "map":
+            pairs = self._pairs(node, path)
+            self.open.append(node)
+            value = {key: self._value(inner, below(path, key)) for key, inner in pairs}
+        else:
+            self._enter(node, path)
+            self.open.append(node)
+            value = [self._item(item, below(path, i)) for i, item in enumerate(node.items)]
+        self.open.pop()
+        return value
 
-    def _scalar(self, node: ScalarNode, at: tuple[str | int, ...]) -> Any:
-        text = str(node.value)
-        if node.style is not None:
-            return text
-        tag = str(node.tag or "")
-        if tag and not tag.startswith("tag:yaml.org,2002:"):
-            self._problem(at, f"has the tag {tag}; stack files have none", node)
-            return text
-        ambiguous = AMBIGUOUS.fullmatch(text)
-        if ambiguous is None:
-            return plain(text)
-        other = next(ALSO_READ_AS[kind] for kind, part in ambiguous.groupdict().items() if part is not None)
-        self._problem(at, f"{text} is read as text by some YAML parsers and as {other} by others: put it in quotes", node)
-        return text
+    def _item(self, node: Node, path: str) -> Any:
+        self.found.lines[path] = node.line
+        return self._value(node, path)
 
+    def _no_tag(self, node: Node, path: str) -> bool:
+        if node.tag is not None:
+            self._say(
+                path, f"has the tag {named(node.tag)}; a stack file has no tags: take it out, and put text in quotes", node.line
+            )
+        return node.tag is None
 
-def plain(text: str) -> Any:
-    """An unquoted scalar that all parsers read alike."""
-    if text in ("", "~", "null", "Null", "NULL"):
-        return None
-    if text.lower() in ("true", "false") and text in (text.lower(), text.upper(), text.capitalize()):
-        return text.lower() == "true"
-    if re.fullmatch(r"[-+]?[0-9]+", text):
-        return int(text)
-    if re.fullmatch(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)", text):
-        return float(text)
-    return text
+    def _scalar(self, node: Node, path: str, *, key: bool = False) -> Any:
+        if not self._no_tag(node, path):
+            return node.text
+        if SURROGATE.search(node.text):
+            self._say(path, "holds half a character (a lone surrogate); write the character itself", node.line)
+        if not node.plain:
+            return node.text
+        if message := ambiguity(node.text, key=key):
+            self._say(path, message, node.line)
+            return node.text
+        return plain_value(node.text)
+
+    def _foreign(self, node: Node, path: str) -> Any:
+        """Another namespace's value: none of our business, but the program gets it, as text."""
+        self._enter(node, path)
+        if node.kind == "scalar":
+            return node.text
+        self.open.append(node)
+        if node.kind == "list":
+            value: Any = [self._foreign(item, path) for item in node.items]
+        else:
+            value = {key.text: self._foreign(inner, path) for key, inner in node.pairs}
+        self.open.pop()
+        return value
 
 
 __all__ = ["StackFile", "read", "stack_name"]

@@ -1,174 +1,127 @@
-"""Checks of one service: its rollouts, its names, and whether every version holds every adapter."""
+"""Checks of one service: its rollouts, and whether every version can take the traffic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from inference_rollouts.errors import Problem, nearest, one_of, path_of
+from inference_rollouts.errors import Problem, allowed, named, nearest_word, one_of, path_of
+from inference_rollouts.settings.checks.adapters import adapter_problems
+from inference_rollouts.settings.checks.version import is_complete, version_problems
 from inference_rollouts.settings.kind import built_versions, pool_kind
-from inference_rollouts.settings.model import Adapter, AdapterRollout, Service
+from inference_rollouts.settings.model import AdapterRollout, Cluster, Service
+from inference_rollouts.settings.report import Place, Report
+from inference_rollouts.settings.types import label_problem
 
-Place = tuple[str | int, ...]
 
+def service_problems(service: Service, cluster: Cluster | None, at: Place, report: Report) -> Iterator[Problem]:
+    """Every problem of one service beyond its single fields.
 
-def service_problems(service: Service, at: Place, broken: Sequence[str]) -> Iterator[Problem]:
-    """Every problem of one service beyond its single fields."""
-    yield from _named(service.serving, service.versions, (*at, "serving"), "version of this service")
+    Args:
+        service: with what its versions inherit.
+        cluster: None when its kind is not known.
+        at: the service's place.
+        report: what is broken already.
+    """
+    yield from _version_named(service.serving, service.versions, (*at, "serving"), at, report)
     if service.rollout:
-        yield from _rollout(service.rollout, service.serving, service.versions, (*at, "rollout"), broken)
-        yield from _pool_kind(service, at)
+        yield from _rollout(service.rollout, service.serving, service.versions, at, report)
+        yield from _pool_kind(service, at, report)
     for name, adapter in service.adapters.items():
-        yield from _adapter(adapter, (*at, "adapters", name), broken)
-    yield from _one_rollout_at_a_time(service, at)
-    yield from _names_of_models(service, at)
-    yield from _adapters_fit(service, at)
+        place = (*at, "adapters", name)
+        yield from _version_named(adapter.serving, adapter.versions, (*place, "serving"), place, report)
+        if adapter.rollout:
+            yield from _rollout(adapter.rollout, adapter.serving, adapter.versions, place, report)
+            yield from _adapter_kind(adapter.rollout, adapter.serving, place)
+    yield from _one_rollout_at_a_time(service, at, report)
+    for version in service.versions:
+        yield from version_problems(service, version, cluster, at, report)
+    yield from adapter_problems(service, at, report)
+    yield from _without_effect(service, cluster, at)
 
 
-def _named(name: str, known: Mapping[str, Any], at: Place, what: str) -> Iterator[Problem]:
-    if name not in known:
-        yield Problem(path_of(*at), f"{name} is no {what}{nearest(name, known)}; allowed: {one_of(known)}")
-
-
-def _rollout(
-    rollout: AdapterRollout, serving: str, versions: Mapping[str, Any], at: Place, broken: Sequence[str]
+def _version_named(
+    name: str, versions: Mapping[str, Any], at: Place, owner: Place, report: Report, *, but: str | None = None
 ) -> Iterator[Problem]:
-    what = "version of this adapter" if "adapters" in at else "version of this service"
-    if rollout.to == serving:
+    """A name must be a version's; what only follows from a version with a wrong or doubled name is not said."""
+    twice = any(path_of(*owner, "versions", version) in report.broken for version in versions)
+    adapter = len(owner) > 2
+    near = nearest_word(name, versions)
+    misnamed = not adapter and near is not None and label_problem(near) is not None
+    if name not in versions and not twice and not misnamed and not report.touches(*owner, "versions", name):
+        what = "version of this adapter" if adapter else "version of this service"
+        choices = [version for version in versions if version != but]
+        remedy = allowed(name, choices) if choices else "; there is none yet: add it to versions"
+        yield Problem(path_of(*at), f"{named(name)} is no {what}{remedy}")
+
+
+def _rollout(rollout: AdapterRollout, serving: str, versions: Mapping[str, Any], at: Place, report: Report) -> Iterator[Problem]:
+    place, known = (*at, "rollout"), not report.touches(*at, "serving")
+    if rollout.to == serving and known:
         others = [name for name in versions if name != serving]
-        yield Problem(path_of(*at, "to"), f"{serving} serves already; name another version: {one_of(others)}")
+        remedy = f"name another version: {one_of(others)}" if others else "add the version to move to, and name it"
+        yield Problem(path_of(*place, "to"), f"{named(serving)} serves already; {remedy}")
     else:
-        yield from _named(rollout.to, {k: v for k, v in versions.items() if k != serving}, (*at, "to"), what)
-    if rollout.stage not in rollout.ladder and path_of(*at, "steps") not in broken:
-        yield Problem(path_of(*at, "stage"), f"{rollout.stage} is not on the ladder; allowed: {one_of(rollout.ladder)}")
-
-
-def _pool_kind(service: Service, at: Place) -> Iterator[Problem]:
-    rollout = service.rollout
-    if rollout is None or rollout.kind is None or len(built_versions(service)) < 2:
-        return
-    stable, canary = service.versions[service.serving], service.versions[rollout.to]
-    actual = pool_kind(stable, canary)
-    if actual != rollout.kind:
-        models = [v.server.model if v.server else None for v in (stable, canary)]
-        why = (
-            f"{service.serving} serves {models[0]} and {rollout.to} serves {models[1]}"
-            if actual == "base-model"
-            else f"{service.serving} and {rollout.to} both serve {models[0]}"
+        yield from _version_named(rollout.to, versions, (*place, "to"), at, report, but=serving if known else None)
+    if rollout.stage not in rollout.ladder and not report.touches(*place, "steps"):
+        yield Problem(
+            path_of(*place, "stage"), f"{rollout.stage} is not on the ladder of these steps; allowed: {one_of(rollout.ladder)}"
         )
+    if rollout.override and rollout.override.origin == rollout.override.to:
+        yield Problem(path_of(*place, "override"), f"allows no move: from and to are both {rollout.override.to}; take it out")
+
+
+def _pool_kind(service: Service, at: Place, report: Report) -> Iterator[Problem]:
+    rollout, pair = service.rollout, built_versions(service)
+    if rollout is None or rollout.kind is None or len(pair) < 2:
+        return
+    if not all(is_complete(service, name, at, report) for name in pair):
+        return
+    stable, canary = (service.versions[name] for name in pair)
+    actual = pool_kind(stable, canary)
+    if actual == rollout.kind:
+        return
+    models = [named(v.server.model) if v.server and v.server.model else "a model that is not named" for v in (stable, canary)]
+    why = (
+        f"{service.serving} serves {models[0]}, and {rollout.to} serves {models[1]}"
+        if actual == "base-model"
+        else f"{service.serving} and {rollout.to} both serve {models[0]}"
+    )
+    yield Problem(
+        path_of(*at, "rollout", "kind"),
+        f"{rollout.kind} is asserted, but this is a {actual} rollout: {why}; mend the version or the assertion",
+    )
+
+
+def _adapter_kind(rollout: AdapterRollout, serving: str, at: Place) -> Iterator[Problem]:
+    if rollout.kind not in (None, "adapter"):
         yield Problem(
             path_of(*at, "rollout", "kind"),
-            f"{rollout.kind} is asserted, but this is a {actual} rollout: {why}; mend the version or the assertion",
+            f"{rollout.kind} is asserted, but this is an adapter rollout, {named(serving)} to {named(rollout.to)}; mend the assertion",
         )
 
 
-def _adapter(adapter: Adapter, at: Place, broken: Sequence[str]) -> Iterator[Problem]:
-    yield from _named(adapter.serving, adapter.versions, (*at, "serving"), "version of this adapter")
-    if adapter.rollout:
-        yield from _rollout(adapter.rollout, adapter.serving, adapter.versions, (*at, "rollout"), broken)
-        if adapter.rollout.kind not in (None, "adapter"):
-            yield Problem(
-                path_of(*at, "rollout", "kind"),
-                f"{adapter.rollout.kind} is asserted, but this is an adapter rollout, {adapter.serving} to {adapter.rollout.to}; mend the assertion",
-            )
-
-
-def _one_rollout_at_a_time(service: Service, at: Place) -> Iterator[Problem]:
-    if service.rollout is None:
+def _one_rollout_at_a_time(service: Service, at: Place, report: Report) -> Iterator[Problem]:
+    if service.rollout is None or report.touches(*at, "rollout", "stage"):
         return
     for name, adapter in service.adapters.items():
-        stages = (service.rollout.stage, adapter.rollout.stage if adapter.rollout else None)
-        if adapter.rollout and stages != ("baseline", "baseline"):
+        if adapter.rollout and (service.rollout.stage, adapter.rollout.stage) != ("baseline", "baseline"):
             yield Problem(
                 path_of(*at, "adapters", name, "rollout"),
-                f"an adapter rollout (at {stages[1]}) and a pool rollout (at {stages[0]}) in one service: "
+                f"an adapter rollout (at {adapter.rollout.stage}) and a pool rollout (at {service.rollout.stage}) stand in one service; "
                 "finish one, or take it back to baseline, before the other",
             )
 
 
-def _names_of_models(service: Service, at: Place) -> Iterator[Problem]:
-    """One name means one thing: a model, an adapter that clients ask for, or a version that the servers hold."""
-    seen: dict[str, str] = {}
-
-    def taken(name: str, place: str) -> Iterator[Problem]:
-        if name in seen:
-            yield Problem(place, f"{name} is the name of {seen[name]} too; a name means one thing in a service")
-        seen.setdefault(name, place.split(".", 2)[2])
-
-    for i, model in enumerate(service.models or (str(at[1]),)):
-        place = path_of(*at, "models", i) if service.models else path_of(*at, "models")
-        yield from taken(model, place)
-    for name, adapter in service.adapters.items():
-        yield from taken(name, path_of(*at, "adapters", name))
-        for version in adapter.versions:
-            yield from taken(version, path_of(*at, "adapters", name, "versions", version))
-
-
-def standing(adapter: Adapter) -> tuple[str, ...]:
-    """The adapter versions that the servers must hold at the adapter's stage, stable first."""
-    rollout = adapter.rollout
-    if rollout is None or rollout.stage == "baseline":
-        return (adapter.serving,)
-    return (adapter.serving, rollout.to)
-
-
-def _adapters_fit(service: Service, at: Place) -> Iterator[Problem]:
-    """Every version that may get traffic holds every adapter: capacity, rank and a source for its base model."""
-    if not service.adapters:
-        return
-    needed = sum(2 if adapter.rollout else 1 for adapter in service.adapters.values())
-    for name in built_versions(service):
-        version, place = service.versions[name], (*at, "versions", name)
-        if version.external:
-            yield Problem(
-                path_of(*place, "external"),
-                "adapters need versions that this package builds; this one is somebody else's",
-            )
-            continue
-        lora = version.server.lora if version.server else None
-        if lora is None:
-            adapters = one_of(sorted(service.adapters))
-            yield Problem(
-                path_of(*place, "server", "lora"),
-                f"is missing: {name} must hold the adapters of the service ({adapters}); add lora: {{maxLoras: {max(4, needed)}, maxRank: 16}}",
-            )
-            continue
-        if lora.max_loras < needed:
-            yield Problem(
-                path_of(*place, "server", "lora", "maxLoras"),
-                f"{lora.max_loras} adapters fit, {needed} are routed at a time (two while an adapter is rolled out)",
-            )
-        yield from _ranks(service, lora.max_rank, at)
-        yield from _sources(service, name, at)
-
-
-def _ranks(service: Service, max_rank: int, at: Place) -> Iterator[Problem]:
-    for name, adapter in service.adapters.items():
-        for key, version in adapter.versions.items():
-            if version.rank and version.rank > max_rank:
-                yield Problem(
-                    path_of(*at, "adapters", name, "versions", key, "rank"),
-                    f"{version.rank} is more than server.lora.maxRank, {max_rank}; larger ranks need a version that has them",
-                )
-
-
-def _sources(service: Service, name: str, at: Place) -> Iterator[Problem]:
-    """A LoRA adapter belongs to its base model: another base needs sources of its own."""
-    version = service.versions[name]
-    known = {v for adapter in service.adapters.values() for v in adapter.versions}
-    for key in version.adapters:
-        yield from _named(
-            key, dict.fromkeys(known), (*at, "versions", name, "adapters", key), "version of an adapter of this service"
-        )
-    if name == service.serving or service.serving not in service.versions:
-        return
-    if pool_kind(service.versions[service.serving], version) == "node":
-        return
-    for adapter in service.adapters.values():
-        for key in standing(adapter):
-            if key not in version.adapters and key in adapter.versions:
-                model = version.server.model if version.server else None
-                yield Problem(
-                    path_of(*at, "versions", name, "adapters"),
-                    f"{name} serves another base model ({model}) and lacks adapter {key}: give its source there, adapters: {{{key}: {{source: …}}}}",
-                )
+def _without_effect(service: Service, cluster: Cluster | None, at: Place) -> Iterator[Problem]:
+    """Keys that only act on what this package builds, or only on GKE."""
+    built = [service.versions[name] for name in built_versions(service)]
+    if built and all(version.external for version in built):
+        for key, name in (("longest_request", "longestRequest"), ("backend_policy", "backendPolicy")):
+            if key in service.model_fields_set:
+                yield Problem(path_of(*at, name), "has no effect where all versions are external; take it out")
+    elif service.backend_policy and cluster and not cluster.gke:
+        yield Problem(path_of(*at, "backendPolicy"), "has no effect without name and location of a GKE cluster; take it out")
+    for key in ("timeoutSec", "connectionDraining"):
+        if key in service.backend_policy:
+            yield Problem(path_of(*at, "backendPolicy", key), "follows from longestRequest; set that, and take this out")

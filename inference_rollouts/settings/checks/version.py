@@ -1,63 +1,79 @@
-"""Checks of one version: its server, its nodes, and whether the one fits the other."""
+"""Checks of one version: its server, its nodes, and whether the one fits the other.
+
+What a version lacks is said only of one that a stage may build; what it says wrongly, of a template too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from inference_rollouts import accelerators
-from inference_rollouts.errors import Problem, one_of, path_of
+from inference_rollouts.errors import Problem, all_of, named, path_of
+from inference_rollouts.settings.checks.server import image_problem, server_problems
+from inference_rollouts.settings.kind import built_versions
 from inference_rollouts.settings.model import Cluster, Nodes, Server, Service, Version
-
-Place = tuple[str | int, ...]
+from inference_rollouts.settings.report import Place, Report
 
 POOL_KEYS = ("zones", "min", "max", "spot", "reservation", "driver", "version")
 """Keys of `nodes` that say how a node pool of our own is made."""
 
-OWN_FLAGS = ("--model", "--served-model-name", "--port", "--enable-lora", "--max-loras", "--max-lora-rank")
-"""Flags that follow from other settings; a second one in `args` would contradict them."""
+NOT_EXTERNAL = ("nodes", "server", "endpointPicker", "adapters", "names", "allowInPlaceUpdates")
+"""Keys of a version that say how it is built."""
 
 
-def version_problems(service: Service, name: str, cluster: Cluster, at: Place) -> Iterator[Problem]:
-    """Every problem of one version that a stage may build."""
-    version = service.versions[name]
+def version_problems(service: Service, name: str, cluster: Cluster | None, at: Place, report: Report) -> Iterator[Problem]:
+    """Every problem of one version.
+
+    Args:
+        service: the version's.
+        name: the version's.
+        cluster: None when its kind is not known.
+        at: the service's place.
+        report: what is broken already.
+    """
+    version, place = service.versions[name], (*at, "versions", name)
     if version.external:
-        given = [key for key, value in (("nodes", version.nodes), ("server", version.server)) if value is not None]
-        for key in given:
-            yield Problem(path_of(*at, key), "has no effect on an external version; take it out")
+        yield from _external(version, place)
+    if version.external or report.touches(*place, "external"):
         return
-    yield from _server(version, at)
-    yield from _nodes(version, cluster, at)
+    whole = name in built_versions(service) and not _lacks_its_base(service, name, at, report)
+    yield from server_problems(version.server or Server(), (*place, "server"), whole=whole)
+    if problem := image_problem(version.endpoint_picker.image):
+        yield Problem(path_of(*place, "endpointPicker", "image"), problem)
+    yield from _nodes(version, cluster, place, whole=whole)
+    sizes = ("replicas", "autoscaling", "resources")
+    if version.nodes and version.nodes.max is not None and not any(report.touches(*place, "server", key) for key in sizes):
+        yield from _room(version, version.nodes.max, place)
 
 
-def _server(version: Version, at: Place) -> Iterator[Problem]:
-    server = version.server or Server()
-    for key in ("model", "image") if server.engine == "vllm" else ("image",):
-        if getattr(server, key) is None:
-            yield Problem(path_of(*at, "server", key), "is missing")
-    if server.image is not None and ":" not in server.image.rpartition("/")[2] and "@" not in server.image:
-        yield Problem(
-            path_of(*at, "server", "image"),
-            f"{server.image} has no tag or digest; name one, so that every pod runs the same server",
-        )
-    if server.autoscaling and server.autoscaling.min > server.autoscaling.max:
-        yield Problem(
-            path_of(*at, "server", "autoscaling"),
-            f"min {server.autoscaling.min} is more than max {server.autoscaling.max}",
-        )
-    if server.engine == "openai" and server.lora:
-        yield Problem(path_of(*at, "server", "lora"), "adapters are loaded through vLLM's API; engine: openai has none")
-    if server.engine == "vllm":
-        for i, arg in enumerate(server.args):
-            flag = arg.split("=")[0]
-            if flag in OWN_FLAGS:
-                yield Problem(
-                    path_of(*at, "server", "args", i),
-                    f"{flag} follows from other settings ({_setting_of(flag)}); take it out",
-                )
+def _lacks_its_base(service: Service, name: str | None, at: Place, report: Report) -> bool:
+    """Whether a version inherits from what could not be read."""
+    seen: set[str] = set()
+    while name is not None and name not in seen:
+        if name not in service.versions or report.touches(*at, "versions", name, "like"):
+            return True
+        seen.add(name)
+        name = service.versions[name].like
+    return False
 
 
-def _setting_of(flag: str) -> str:
-    return {"--model": "server.model", "--served-model-name": "models", "--port": "always 8000"}.get(flag, "server.lora")
+def is_complete(service: Service, name: str, at: Place, report: Report) -> bool:
+    """Whether a version is known well enough to compare it with others."""
+    version = service.versions[name]
+    if _lacks_its_base(service, name, at, report) or report.touches(*at, "versions", name, "server", "model"):
+        return False
+    return bool(version.external) or (
+        version.server is not None and (version.server.engine != "vllm" or bool(version.server.model))
+    )
+
+
+def _external(version: Version, at: Place) -> Iterator[Problem]:
+    given = {key for key, field in Version.model_fields.items() if key in version.model_fields_set}
+    keys = {Version.model_fields[key].alias for key in given}
+    how = "take it out, or write null where like brings it" if version.like else "take it out"
+    for key in NOT_EXTERNAL:
+        if key in keys:
+            yield Problem(path_of(*at, key), f"has no effect on an external version; {how}")
 
 
 def elsewhere(nodes: Nodes) -> tuple[str, ...]:
@@ -71,39 +87,60 @@ def pods_at_most(server: Server) -> int:
     return server.autoscaling.max if server.autoscaling else server.replicas
 
 
-def _nodes(version: Version, cluster: Cluster, at: Place) -> Iterator[Problem]:
-    nodes = version.nodes or Nodes()
-    place = (*at, "nodes")
-    others = elsewhere(nodes)
+def _nodes(version: Version, cluster: Cluster | None, at: Place, *, whole: bool) -> Iterator[Problem]:
+    nodes, place, others = version.nodes or Nodes(), (*at, "nodes"), elsewhere(version.nodes or Nodes())
     if len(others) > 1:
-        yield Problem(path_of(*place), f"{one_of(others).replace(' or ', ' and ')} exclude each other")
-    if others or not cluster.gke:
-        for key in _given(nodes, POOL_KEYS):
-            why = f"with {others[0]}" if others else "without name and location of a GKE cluster"
-            yield Problem(path_of(*place, key), f"has no effect {why}, where no node pool is created; take it out")
-    shaped = any((nodes.accelerator, nodes.machine_type))
-    if cluster.gke and not others and not shaped:
-        yield Problem(
-            path_of(*place),
-            "names no nodes: give accelerator and machineType, or existing, computeClass or nodeSelector",
-        )
-    if shaped:
-        yield from _shape(nodes, place)
+        yield Problem(path_of(*place), f"{all_of(others)} exclude each other; keep one")
+    if cluster and not cluster.gke:
+        yield from _without_gke(nodes, place)
+    elif others:
+        yield from _no_effect(nodes, POOL_KEYS, f"with {others[0]}, where no node pool is created", place)
+    elif cluster:
+        yield from _zones(nodes, str(cluster.location), place)
+    if version.names.node_pool and (others or (cluster and not cluster.gke)):
+        yield Problem(path_of(*at, "names", "nodePool"), "has no effect where no node pool is created; take it out")
+    if any((nodes.accelerator, nodes.machine_type, nodes.count, nodes.topology)):
+        yield from _shape(nodes, place, whole=whole)
+    elif cluster and cluster.gke and not others and whole:
+        message = "names no nodes: give accelerator and machineType, or existing, computeClass or nodeSelector"
+        yield Problem(path_of(*place), message)
     if nodes.spot and nodes.reservation:
         yield Problem(path_of(*place, "spot"), "spot nodes take no reservation; take one of the two out")
-    yield from _room(version, nodes, place)
+    if nodes.min is not None and nodes.max is not None and nodes.min > nodes.max:
+        yield Problem(path_of(*place, "min"), f"{nodes.min} is more than max, {nodes.max}")
 
 
-def _given(nodes: Nodes, keys: Sequence[str]) -> list[str]:
-    return [key for key in keys if key in nodes.model_fields_set]
+def _without_gke(nodes: Nodes, at: Place) -> Iterator[Problem]:
+    """Where the cluster is no GKE cluster there are no node pools; nodes are selected by their labels."""
+    why = "without name and location of a GKE cluster"
+    yield from _no_effect(nodes, POOL_KEYS, why, at)
+    for key, value in (("existing", nodes.existing), ("computeClass", nodes.compute_class)):
+        if value:
+            yield Problem(path_of(*at, key), f"is GKE's, and means nothing {why}; select nodes by nodeSelector")
 
 
-def _shape(nodes: Nodes, at: Place) -> Iterator[Problem]:
+def _no_effect(nodes: Nodes, keys: Sequence[str], why: str, at: Place) -> Iterator[Problem]:
+    for key in keys:
+        if key in nodes.model_fields_set:
+            yield Problem(path_of(*at, key), f"has no effect {why}; take it out")
+
+
+def _zones(nodes: Nodes, location: str, at: Place) -> Iterator[Problem]:
+    region = "-".join(location.split("-")[:2])
+    for i, zone in enumerate(nodes.zones):
+        if not zone.startswith(f"{region}-"):
+            yield Problem(
+                path_of(*at, "zones", i),
+                f"{named(zone)} is no zone of {region}, where the cluster is; zones are {region}-a and so on",
+            )
+
+
+def _shape(nodes: Nodes, at: Place, *, whole: bool) -> Iterator[Problem]:
+    given = {Nodes.model_fields[key].alias for key in nodes.model_fields_set}
     try:
         shape = resolve(nodes)
     except accelerators.CatalogueError as e:
-        for field, text in e.problems:
-            yield Problem(path_of(*at, field), text)
+        yield from (Problem(path_of(*at, key), text) for key, text in e.problems if whole or key in given)
         return
     if shape.kind == "tpu" and nodes.driver:
         yield Problem(path_of(*at, "driver"), "has no effect on TPU nodes; take it out")
@@ -126,11 +163,13 @@ def resolve(nodes: Nodes) -> accelerators.NodeShape:
     )
 
 
-def _room(version: Version, nodes: Nodes, at: Place) -> Iterator[Problem]:
+def _room(version: Version, most: int, at: Place) -> Iterator[Problem]:
     """As many nodes as pods: a pod takes all accelerators of a node unless `resources` says otherwise."""
     server = version.server or Server()
-    if nodes.min is not None and nodes.max is not None and nodes.min > nodes.max:
-        yield Problem(path_of(*at, "min"), f"{nodes.min} is more than max, {nodes.max}")
-    if nodes.max is not None and server.resources is None and nodes.max < pods_at_most(server):
+    if server.resources is None and most < pods_at_most(server):
         key = "autoscaling.max" if server.autoscaling else "replicas"
-        yield Problem(path_of(*at, "max"), f"{nodes.max} nodes hold {nodes.max} pods, but server.{key} is {pods_at_most(server)}")
+        yield Problem(
+            path_of(*at, "nodes", "max"),
+            f"{most} is less than server.{key}, {pods_at_most(server)}, and each pod takes a node; write at least {pods_at_most(server)}, "
+            "or say in server.resources that pods share a node",
+        )

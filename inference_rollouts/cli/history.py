@@ -1,0 +1,183 @@
+"""`rollout history`: the stage changes of a stack file from Git: who, when, why; newest first.
+
+Old texts are read leniently: a file that today's settings would refuse still says where its rollouts stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from inference_rollouts import stages
+from inference_rollouts.cli.project import find_project, is_path
+from inference_rollouts.edit import report_words
+from inference_rollouts.edit.meaning import Place
+from inference_rollouts.edit.operations import parsed
+from inference_rollouts.edit.repository import Commit, Repository
+from inference_rollouts.errors import InputError, Problem
+from inference_rollouts.settings import PROJECT
+from inference_rollouts.settings.stack_file import stack_name
+
+GONE = "not there"
+"""Stage of what is not in the file."""
+
+
+@dataclass(frozen=True)
+class Stood:
+    """Where a service or an adapter stood in one text of the file."""
+
+    serving: str
+    to: str | None
+    stage: Any
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Percent by version; none for a stage that today's ladder does not know."""
+        known = self.stage in stages.NAMED or (isinstance(self.stage, int) and 1 <= self.stage <= 100)
+        return stages.weights(self.stage, self.serving, self.to) if known else {}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One stage change.
+
+    Attributes:
+        origin, to: stages; `finish` for a finish, GONE for what is not in the file.
+        weights: after it, in percent.
+    """
+
+    commit: Commit
+    place: Place
+    origin: Any
+    to: Any
+    weights: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class History:
+    """The stage changes of a stack file, newest first.
+
+    Attributes:
+        unread: commits whose text of the file could not be read.
+    """
+
+    stack: str
+    file: Path
+    events: tuple[Event, ...]
+    unread: tuple[Commit, ...]
+
+
+def history(stack: str) -> History:
+    """The stage changes of a stack file.
+
+    Raises:
+        InputError: when it is in no repository, or Git cannot tell.
+    """
+    path = stack_path(stack)
+    repository = Repository.around(path)
+    events: list[Event] = []
+    unread: list[Commit] = []
+    for commit in repository.log(path):
+        parent = repository.parent(commit.id)
+        sides = [_stood(path, repository.data(at, path) if at else None) for at in (parent, commit.id)]
+        if sides[1] is None:
+            unread.append(commit)
+        events += _events(commit, sides[0] or {}, sides[1]) if sides[1] is not None else []
+    if not events and not unread and not path.is_file():
+        raise InputError([Problem("", report_words.no_stack_file("Git"), stack)])
+    return History(stack_name(path), path, tuple(events), tuple(unread))
+
+
+def stack_path(stack: str) -> Path:
+    """Where the file of STACK is, or was; as short as it can be said from here."""
+    if is_path(stack):
+        return Path(stack)
+    path, here = find_project().stacks / f"Pulumi.{stack}.yaml", Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _stood(path: Path, data: bytes | None) -> dict[Place, Stood] | None:
+    """Where everything stood in a text; None for one that cannot be read."""
+    if data is None:
+        return {}
+    try:
+        services = parsed(path, data).config.get(f"{PROJECT}:services")
+    except InputError:
+        return None
+    found: dict[Place, Stood] = {}
+    for name, service in _maps(services):
+        found |= _block(Place(name), service)
+        for key, adapter in _maps(service.get("adapters")):
+            found |= _block(Place(name, key), adapter)
+    return found
+
+
+def _maps(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield from ((key, inner) for key, inner in value.items() if isinstance(inner, dict))
+
+
+def _block(place: Place, block: Mapping[str, Any]) -> dict[Place, Stood]:
+    rollout = block.get("rollout") if isinstance(block.get("rollout"), dict) else None
+    to, stage = (rollout.get("to"), rollout.get("stage")) if rollout else (None, "baseline")
+    return {place: Stood(str(block.get("serving")), to if to is None else str(to), stage)}
+
+
+def _events(commit: Commit, before: Mapping[Place, Stood], after: Mapping[Place, Stood]) -> Iterator[Event]:
+    for place in sorted({*before, *after}, key=str):
+        old, new = before.get(place), after.get(place)
+        if old is not None and new is not None and new.to is None and old.to == new.serving != old.serving:
+            yield Event(commit, place, old.stage, "finish", new.weights)
+            continue
+        origin, to = (GONE if stood is None else stood.stage for stood in (old, new))
+        if origin != to:
+            yield Event(commit, place, origin, to, new.weights if new else {})
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+def as_json(found: History) -> dict[str, Any]:
+    """The history as plain JSON values."""
+    return {
+        "stack": found.stack,
+        "file": str(found.file),
+        "changes": [
+            {
+                "commit": event.commit.id,
+                "date": event.commit.date,
+                "author": event.commit.author,
+                "subject": event.commit.subject,
+                "service": event.place.service,
+                "adapter": event.place.adapter,
+                "from": None if event.origin == GONE else event.origin,
+                "to": None if event.to == GONE else event.to,
+                "weights": dict(event.weights),
+            }
+            for event in found.events
+        ],
+        "unread": [commit.id for commit in found.unread],
+    }
+
+
+def render(found: History, console: Console) -> None:
+    """The history as text."""
+    if not found.events:
+        console.print(Text(report_words.no_history(found.stack)), soft_wrap=True)
+    for event in found.events:
+        commit = event.commit
+        shares = ", ".join(f"{name} {weight} %" for name, weight in event.weights.items())
+        moved = f"{event.place}: {event.origin} → {event.to}"
+        date = f"{commit.date[:10]} {commit.date[11:16]} {commit.date[19:]}"
+        console.print(
+            Text.assemble((commit.id[:10], "yellow"), f"  {date}  {commit.author}  ", (moved, "bold")),
+            soft_wrap=True,
+        )
+        console.print(Text(f"            {commit.subject}" + (f"  ({shares})" if shares else "")), soft_wrap=True)
+    for commit in found.unread:
+        console.print(Text(report_words.unread(commit.id[:10]), style="dim"), soft_wrap=True)

@@ -1,0 +1,190 @@
+"""`rollout preview`: what a changed stack file does, compared with a base, without credentials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.edit.project import Project, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return make_project(tmp_path, "node-update")
+
+
+def edited(project: Project, old: str, new: str) -> None:
+    file = project.file("node-update")
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
+
+
+def previewed(project: Project, *more: str) -> dict:
+    answer = project.rollout("preview", "node-update", "--json", *more)
+    assert answer.err == ""
+    return json.loads(answer.out)
+
+
+def test_a_raise_moves_weights_and_nothing_else(project):
+    edited(project, "stage: 10", "stage: 25")
+    document = previewed(project)
+
+    assert document["headline"] == "service llm goes up from 10 to 25: llm-new gets 25 % of the traffic, llm keeps 75 %"
+    (change,) = document["changes"]
+    assert (change["from"]["weights"], change["to"]["weights"]) == ({"llm": 90, "llm-new": 10}, {"llm": 75, "llm-new": 25})
+    assert {o["type"].rpartition(":")[2] for o in document["operations"] if o["op"] not in ("same", "update")} == set()
+    assert [o["object"] for o in document["operations"] if o["op"] == "update" and o["object"]] == ["routes-to-llm"]
+
+
+def test_what_the_second_version_costs_is_said_with_the_day_and_place_of_the_prices(project):
+    edited(project, "stage: 10", "stage: 25")
+    (surge,) = previewed(project)["surge"]
+
+    assert (surge["version"], surge["nodes"], surge["usdHour"], surge["priceDate"], surge["priceRegion"]) == (
+        "llm-new",
+        2,
+        9.0,
+        "2026-07-30",
+        "us-central1",
+    )
+    assert "9.00 USD per hour for llm-new (2 × g4-standard-48)" in project.rollout("preview", "node-update").out
+
+
+def test_a_price_that_the_catalogue_does_not_have_is_unknown_and_never_guessed(project):
+    edited(
+        project,
+        "accelerator: nvidia-rtx-pro-6000, machineType: g4-standard-48",
+        "accelerator: nvidia-b200, machineType: a4-highgpu-8g, reservation: r",
+    )
+    edited(project, "stage: 10", "stage: prepare")
+    (surge,) = previewed(project, "--base", str(base_file(project)))["surge"]
+
+    assert (surge["usdHour"], surge["maxUsdHour"], surge["priceDate"]) == (None, None, None)
+    assert "unknown for llm-new (2 × a4-highgpu-8g)" in project.rollout("preview", "node-update", "--base", "base.yaml").out
+
+
+def base_file(project: Project) -> Path:
+    """The edited file at baseline."""
+    base = Path("base.yaml")
+    base.write_text(project.file("node-update").read_text("utf-8").replace("stage: prepare", "stage: baseline"), "utf-8")
+    return base
+
+
+def test_nodes_that_are_added_are_counted_with_their_accelerators(project):
+    edited(project, "stage: 10", "stage: baseline")
+    project.commit("baseline")
+    edited(project, "stage: baseline", "stage: prepare")
+    (nodes,) = previewed(project)["nodesAdded"]
+
+    assert (nodes["version"], nodes["machineType"], nodes["maxNodes"], nodes["acceleratorsPerNode"]) == (
+        "llm-new",
+        "g4-standard-48",
+        6,
+        1,
+    )
+
+
+def test_what_the_guards_refuse_has_their_reasons_and_exit_code_3(project):
+    edited(project, "stage: 10", "stage: 100")
+    answer = project.rollout("preview", "node-update", "--format", "markdown")
+
+    assert answer.code == 3
+    assert "**⛔ Refused: this update would change nothing**" in answer.out
+    assert "\n- service llm: 10 to 100 skips a rung" in answer.out
+    assert "| llm-new | 10 % | **100 %** |" in answer.out
+    assert "mermaid" not in answer.out
+    assert "skips a rung" in project.rollout("preview", "node-update").out
+
+
+def test_an_unchanged_file_says_that_nothing_changes(project):
+    answer = project.rollout("preview", "node-update")
+
+    assert answer.code == 0
+    assert "nothing changes: the stack file says the same as HEAD" in answer.out
+
+
+def test_a_change_that_moves_no_rollout_says_so(project):
+    edited(project, "replicas: 4", "replicas: 5")
+
+    assert previewed(project)["headline"] == "no rollout moves, but resources change"
+    edited(project, "replicas: 5", "replicas: 4")
+    edited(project, "server: { replicas: 2 }", "server: { replicas: 2 } # two")
+    assert previewed(project)["headline"] == "no rollout moves, and no resource changes"
+
+
+def test_a_new_stack_is_said_to_be_new(project):
+    project.file("prod").write_bytes(project.file("node-update").read_bytes())
+    document = json.loads(project.rollout("preview", "prod", "--json").out)
+
+    assert document["headline"].startswith("prod is a new stack: HEAD has no such file; 1 service, ")
+    assert {o["op"] for o in document["operations"]} == {"create"}
+
+
+def test_a_deleted_file_says_that_no_update_follows(project):
+    project.file("node-update").unlink()
+    answer = project.rollout("preview", "node-update", "--format", "markdown")
+
+    assert answer.code == 0
+    assert "no update follows from that" in answer.out
+    assert "pulumi destroy -s node-update" in answer.out
+
+
+def test_a_stack_that_is_nowhere_is_a_sentence(project):
+    answer = project.rollout("preview", "nowhere")
+
+    assert (answer.code, answer.out, answer.err) == (1, "", "nowhere: there is no such stack file, here or in HEAD\n")
+
+
+def test_a_branch_is_compared_with_where_it_left_the_default_branch_of_origin(project):
+    project.git("remote", "add", "origin", ".")
+    project.git("fetch", "--quiet", "origin", "main:refs/remotes/origin/main")
+    project.git("checkout", "--quiet", "-b", "raise")
+    edited(project, "stage: 10", "stage: 25")
+    project.commit("raise")
+    document = previewed(project)
+
+    assert (document["base"], document["changes"][0]["from"]["stage"]) == ("origin/main", 10)
+    assert previewed(project, "--base", "HEAD")["changes"] == []
+
+
+def test_a_base_that_is_neither_a_file_nor_a_commit_is_a_sentence(project):
+    answer = project.rollout("preview", "node-update", "--base", "--no-such")
+
+    assert answer.code == 1
+    assert answer.err == "--base: --no-such is neither a file nor a commit, branch or tag that this clone knows\n"
+
+
+def test_a_base_with_problems_names_the_base(project):
+    edited(project, "serving: llm", "serving: lm")
+    project.commit("broken")
+    edited(project, "serving: lm", "serving: llm")
+    answer = project.rollout("preview", "node-update")
+
+    assert answer.code == 1
+    assert answer.err.startswith("stacks/Pulumi.node-update.yaml in HEAD:")
+
+
+def test_a_project_outside_git_asks_for_a_base(tmp_path, monkeypatch, project):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    for name in ("Pulumi.yaml", "__main__.py", "stacks"):
+        (project.folder / name).rename(folder / name)
+    (project.folder / ".git").rename(tmp_path / "hidden")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    answer = project.rollout("preview", "node-update")
+
+    assert answer.code == 1
+    assert "is in no Git repository that can be read (not a git repository" in answer.err
+    same = project.rollout("preview", "node-update", "--base", "stacks/Pulumi.node-update.yaml")
+    assert (same.code, same.err) == (0, "")
+
+
+def test_a_comment_begins_with_the_marker_by_which_it_is_found_again(project):
+    answer = project.rollout("preview", "node-update", "--format", "markdown")
+
+    assert answer.out.startswith("<!-- rollout preview: node-update -->\n")

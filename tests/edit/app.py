@@ -1,0 +1,8 @@
+"""The command, as the tests of its verbs run it."""
+
+from inference_rollouts.cli.main import app, run
+
+__all__ = ["app", "run"]
+
+if __name__ == "__main__":
+    run()
