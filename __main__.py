@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components import ClusterAccess, ClusterAccessArgs, Gateway, ModelService, stack_config
+from components import ClusterAccess, ClusterAccessArgs, Gateway, LiveChecks, ModelService, stack_config
 from inference_rollouts import plan, settings
 from inference_rollouts.errors import InputError
 
@@ -17,5 +17,5 @@ inside = pulumi.ResourceOptions(providers={"kubernetes": access.provider})
 if wanted.gateway:
     Gateway("gateway", wanted.gateway, inside)
 for service in wanted.services:
-    ModelService(service.name, service, inside)
+    ModelService(service.name, service, inside, live=LiveChecks(access, service))
     pulumi.export(service.name, service.record.pools.to_wire())

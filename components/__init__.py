@@ -6,6 +6,7 @@ from components.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.endpoint_picker import EndpointPicker, EndpointPickerArgs
 from components.gateway import Gateway, GatewayArgs
 from components.inference_pool import InferencePool, InferencePoolArgs
+from components.live import LiveChecks
 from components.model_server import ModelServer, ModelServerArgs
 from components.model_service import ModelService, ModelServiceArgs
 from components.served_version import ServedVersion, ServedVersionArgs
@@ -25,6 +26,7 @@ __all__ = [
     "GatewayArgs",
     "InferencePool",
     "InferencePoolArgs",
+    "LiveChecks",
     "ModelServer",
     "ModelServerArgs",
     "ModelService",

@@ -8,8 +8,8 @@ itself. Facts about hooks: the SDK passes `str(e)` on, and the engine takes an e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import pulumi
 
@@ -20,19 +20,49 @@ from inference_rollouts.record import Record, Split, Unreadable
 Inputs = Mapping[str, Any]
 Judge = Callable[[Inputs, Inputs], Sequence[str]]
 """From old and new inputs to the reasons for a refusal; none when the move is allowed."""
+Ask = Callable[[Inputs, Inputs], Awaitable[Sequence[str]]]
+"""The same, by looking at the world."""
 
 
 class MoveRefused(Exception):
     """The move is refused. Its text is never empty: one reason a line."""
 
 
-def service_guard(service: str) -> pulumi.ResourceHook:
-    """The guard on a ModelService: the whole record."""
+class Live(Protocol):
+    """Who can ask the cluster before a raise."""
+
+    def questions(self, raised: move.Raise) -> Sequence[str]:
+        """What will be asked, for a preview."""
+        ...
+
+    async def ask(self, deployed: Record, raised: move.Raise) -> Sequence[str]:
+        """What stands against the raise, one sentence each."""
+        ...
+
+
+def service_guard(service: str, live: Live | None = None) -> pulumi.ResourceHook:
+    """The guard on a ModelService: the whole record; and, before a raise in an update, what the cluster says.
+
+    Args:
+        service: its name.
+        live: None asks nothing live.
+    """
 
     def judge(old: Inputs, new: Inputs) -> list[str]:
         return move.judge(service, _record("deployed", old), _record("wanted", new))
 
-    return guard(f"{service}.guard", judge)
+    async def ask(old: Inputs, new: Inputs) -> Sequence[str]:
+        deployed = _record("deployed", old)
+        raised = move.raised(deployed, _record("wanted", new))
+        if not live or not raised:
+            return []
+        if pulumi.runtime.is_dry_run():
+            pulumi.log.info(wording.will_be_asked(f"service {service}", live.questions(raised)))
+            return []
+        findings = await live.ask(deployed, raised)
+        return [wording.not_ready(f"service {service}", finding) for finding in findings]
+
+    return guard(f"{service}.guard", judge, ask)
 
 
 def _record(which: str, inputs: Inputs) -> Record:
@@ -58,18 +88,22 @@ def _split(inputs: Inputs) -> Split | None:
     return Split.from_json(text) if text else None
 
 
-def guard(name: str, judge: Judge) -> pulumi.ResourceHook:
-    """A hook that refuses what `judge` has reasons against, and whatever it fails to judge.
+def guard(name: str, judge: Judge, ask: Ask | None = None) -> pulumi.ResourceHook:
+    """A hook that refuses what `judge` or `ask` has reasons against, and whatever they fail to judge.
 
     Args:
         name: unique in the program.
         judge: pure; asked in previews and updates alike.
+        ask: may look at the world; asked only of what `judge` allows.
     """
 
-    def refuse(args: pulumi.ResourceHookArgs) -> None:
+    async def refuse(args: pulumi.ResourceHookArgs) -> None:
+        old, new = args.old_inputs or {}, args.new_inputs or {}
         try:
             # A judge that forgets to answer (None), or that has only empty reasons, has not consented.
-            reasons = list(judge(args.old_inputs or {}, args.new_inputs or {}))
+            reasons = list(judge(old, new))
+            if not reasons and ask:
+                reasons = list(await ask(old, new))
             text = "\n".join(reasons)
         except BaseException as e:
             raise MoveRefused(wording.unreadable(_text_of(e))) from e

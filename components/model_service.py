@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components.guard import binding, service_guard
+from components.guard import Live, binding, service_guard
 from components.served_version import ServedVersion
 from components.weighted_route import WeightedRoute
 from inference_rollouts.plan import ModelServiceArgs
@@ -23,10 +23,13 @@ class ModelService(pulumi.ComponentResource):
         name: logical name, the service's.
         args: see ModelServiceArgs.
         opts: `providers` with the cluster's kubernetes provider; `protect` and `hooks` are set from the plan.
+        live: asks the cluster before a raise; None asks nothing.
     """
 
-    def __init__(self, name: str, args: ModelServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        guarded = pulumi.ResourceOptions(protect=args.protect, hooks=binding(service_guard(name)))
+    def __init__(
+        self, name: str, args: ModelServiceArgs, opts: pulumi.ResourceOptions | None = None, *, live: Live | None = None
+    ) -> None:
+        guarded = pulumi.ResourceOptions(protect=args.protect, hooks=binding(service_guard(name, live)))
         opts = pulumi.ResourceOptions.merge(opts, guarded)
         super().__init__("inference-rollouts:index:ModelService", name, args.record.to_wire(), opts)
         ready: list[pulumi.Resource] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inference_rollouts import stages, wording
@@ -54,6 +54,35 @@ def height(stage: Stage) -> int:
 def rises(old: Split, new: Split) -> bool:
     """Whether the move goes up the ladder."""
     return height(new.stage) > height(old.stage)
+
+
+@dataclass(frozen=True)
+class Raise:
+    """Whose canary gets more weight in a move: what has to be asked about live. A fall, and creation, is never one.
+
+    Attributes:
+        pools: whether the pools' canary does.
+        adapters: the adapters whose canary does.
+    """
+
+    pools: bool
+    adapters: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.pools or bool(self.adapters)
+
+
+def raised(old: Record, new: Record) -> Raise:
+    """The raises of an allowed move; one that an override allows is not asked about."""
+    adapters = {name: split for name, split in old.adapters.items() if name in new.adapters}
+    return Raise(
+        pools=_asked(old.pools, new.pools),
+        adapters=tuple(name for name, split in sorted(adapters.items()) if _asked(split, new.adapters[name])),
+    )
+
+
+def _asked(old: Split, new: Split) -> bool:
+    return stages.canary_weight(new.stage) > stages.canary_weight(old.stage) and not _overridden(old, new)
 
 
 # --- the rollout and its ladder ---------------------------------------------------------------------------------------

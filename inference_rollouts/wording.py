@@ -217,6 +217,21 @@ def protected_replace(kind: str, name: str, fields: Iterable[str]) -> str:
     return f"{kind} {name} is protected and would be replaced ({', '.join(fields)}); put the change in a new version"
 
 
+# --- live checks ------------------------------------------------------------------------------------------------------
+
+
+def not_ready(what: str, finding: str) -> str:
+    """A live check that failed, or that could not be answered, before a raise."""
+    return (
+        f"{what}: the weight is not raised: {finding} (run up again when that is mended; a fall to stage: prepare asks nothing)"
+    )
+
+
+def will_be_asked(what: str, checks: Sequence[str]) -> str:
+    """In a preview: what `up` will ask before it raises."""
+    return f"{what}: before the weight rises, pulumi up asks the cluster: {', '.join(checks)}"
+
+
 # --- notes ------------------------------------------------------------------------------------------------------------
 
 

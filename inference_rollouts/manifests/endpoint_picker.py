@@ -235,7 +235,11 @@ def deployment(args: EndpointPickerArgs) -> Manifest:
         "selector": {"matchLabels": args.selector},
         "template": template,
     }
-    return _object(args, "apps/v1", "Deployment", {"spec": spec})
+    manifest = _object(args, "apps/v1", "Deployment", {"spec": spec})
+    if args.leader_election:
+        # Only the leader is ever Ready, so the Deployment never becomes available as a whole: nobody may wait for that.
+        manifest["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
+    return manifest
 
 
 def picker_monitoring(args: EndpointPickerArgs) -> Manifest | None:

@@ -5,6 +5,7 @@ Owns how a program is run and what is recorded of it; what the engine would make
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import json
@@ -155,7 +156,20 @@ def record(
         return monitor.recording
 
     # In a context of its own, or the second run would keep the first one's stack as the parent of all.
-    return contextvars.copy_context().run(inside)
+    with _event_loop():
+        return contextvars.copy_context().run(inside)
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[None]:
+    """A loop for one run: the SDK's own would stay open, and Python complain about that on stderr when it ends."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def run(

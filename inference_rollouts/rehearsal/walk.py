@@ -171,9 +171,9 @@ def at(config: Mapping[str, Any], rollout: RolloutOf, step: Step) -> dict[str, A
         del block["rollout"]
     else:
         block["rollout"]["stage"] = step
-    others = [service, *service.get("adapters", {}).values()]
+    others = [service, *(service.get("adapters") or {}).values()]
     for other in others:
         # In one service only one rollout may be above baseline, and one at baseline is as good as none.
-        if other is not block and other.get("rollout", {}).get("stage") == "baseline":
+        if other is not block and (other.get("rollout") or {}).get("stage") == "baseline":
             del other["rollout"]
     return changed

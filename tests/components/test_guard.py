@@ -297,7 +297,10 @@ def test_every_hook_has_a_name_of_its_own_asks_in_previews_too_and_may_refuse(re
 
 
 def test_a_binding_names_its_hook_before_updates_only():
-    hook = service_guard("other")
+    async def made():
+        return service_guard("other")  # a hook registers itself on the running loop
+
+    hook = asyncio.run(made())
     bound = binding(hook)
 
     assert bound.before_update == [hook]

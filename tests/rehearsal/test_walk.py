@@ -62,6 +62,16 @@ def test_two_rollouts_of_one_service_that_both_stand_at_baseline_can_each_be_wal
         assert [stage.preview.refusals for stage in rehearsal.walk(rollout)] == [()] * len(rollout.steps)
 
 
+def test_a_rollout_that_is_written_down_as_nothing_is_none():
+    config = example("lora-adapter")
+    config[SERVICES]["llm"]["rollout"] = None
+    rehearsal = Rehearsal(ROOT, "lora-adapter", config)
+    (rollout,) = rehearsal.rollouts()
+
+    assert rollout.adapter == "llm"
+    assert [stage.preview.refusals for stage in rehearsal.walk(rollout)] == [()] * len(rollout.steps)
+
+
 def test_walking_changes_nothing_of_the_config_it_was_given():
     for stack in EXAMPLES:
         walked(stack, rehearsal_of(stack).rollouts()[0])

@@ -1,0 +1,55 @@
+"""LiveChecks: asks the cluster before a raise whether everything is ready. Asked by the guard, in `up`, never for a fall.
+
+The libraries for it are loaded at the first question only, so that a preview, and the way back, never need them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pulumi
+
+from components.cluster_access import ClusterAccess
+from inference_rollouts.checks import blocks
+from inference_rollouts.move import Raise
+from inference_rollouts.plan import ModelServiceArgs
+from inference_rollouts.record import Record
+
+
+class LiveChecks:
+    """What the cluster says of one service.
+
+    Args:
+        access: the way to the cluster: its kubernetes provider's.
+        service: what is wanted.
+    """
+
+    def __init__(self, access: ClusterAccess, service: ModelServiceArgs) -> None:
+        self.access, self.service = access, service
+
+    def questions(self, raised: Raise) -> Sequence[str]:
+        """What will be asked, for a preview."""
+        whose = "the canary's" if raised.pools else "every version's"
+        asked = [f"{whose} servers, endpoint picker and pool are ready", "the route is accepted as it is deployed"]
+        asked.append("the live weights are the deployed ones")
+        held = {adapter.name for v in self.service.versions if v.server for adapter in v.server.adapters if adapter.routed}
+        return [*asked, f"every ready pod holds {', '.join(sorted(held))}"] if held else asked
+
+    async def ask(self, deployed: Record, raised: Raise) -> Sequence[str]:
+        """What stands against the raise, one sentence each; what could not be read counts."""
+        kubeconfig = await self.access.kubeconfig.future() if self.access.kubeconfig else None
+        # In a thread: other registrations go on while the cluster is asked.
+        return await asyncio.to_thread(self._ask, kubeconfig, deployed, raised)
+
+    def _ask(self, kubeconfig: str | None, deployed: Record, raised: Raise) -> list[str]:
+        from inference_rollouts.observe.ask import ask
+        from inference_rollouts.observe.cluster import Cluster
+        from inference_rollouts.observe.from_plan import ready_target
+
+        cluster = Cluster(kubeconfig=kubeconfig, context=self.access.context)
+        findings = ask(cluster, ready_target(self.service, deployed, raised.adapters), now=datetime.now(UTC))
+        for finding in findings:
+            pulumi.log.debug(finding.sentence)
+        return [finding.sentence for finding in blocks(findings)]

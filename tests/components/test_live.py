@@ -1,0 +1,153 @@
+"""The guard asks the cluster before a raise, in `up` only; a fall asks nothing, however broken the world is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from inference_rollouts.rehearsal.engine import Preview, preview, state_of
+from inference_rollouts.rehearsal.program import Recording, run
+from inference_rollouts.rehearsal.walk import Rehearsal, at
+from tests.conftest import ROOT, example
+from tests.observe.fake_apiserver import FakeApiServer
+from tests.observe.world import condition, managed, pod, sidecar
+
+STACK = "node-update"
+
+
+def config(name: str, stage: Any, **rollout: Any) -> dict[str, Any]:
+    """An example on a cluster of the ambient kubeconfig, its rollout at a stage."""
+    keys = example(name)
+    keys["inference-rollouts:cluster"] = {**keys["inference-rollouts:cluster"], "context": "here"}
+    (found,) = Rehearsal(ROOT, name, keys).rollouts()
+    changed = at(keys, found, stage)
+    service = changed["inference-rollouts:services"]["llm"]
+    block = service["adapters"]["llm"] if found.adapter else service
+    block["rollout"] |= rollout
+    return changed
+
+
+def update(old: dict[str, Any], new: dict[str, Any], *, dry_run: bool = False) -> Preview:
+    """What an update from one config to another does, with the real hooks; not a preview, where nothing is asked."""
+    state = state_of(run(ROOT, STACK, old))
+    results: list[Preview] = []
+    run(ROOT, STACK, new, lambda recording: results.append(preview(state, recording)), preview=dry_run)
+    return results[0]
+
+
+def live(recording: Recording) -> list[dict[str, Any]]:
+    """The registered objects as a cluster shows them when everything is ready."""
+    return [ready(copy.deepcopy(dict(r.inputs))) for r in recording.resources.values() if r.type.startswith("kubernetes:")]
+
+
+def ready(value: dict[str, Any]) -> dict[str, Any]:
+    value["metadata"]["generation"] = 3
+    count = value.get("spec", {}).get("replicas", 1)
+    parent = {"parentRef": {"name": "my-inference-gateway"}, "controllerName": "networking.gke.io/gateway"}
+    accepted = {"parents": [parent | {"conditions": [condition(c) for c in ("Accepted", "ResolvedRefs", "Reconciled")]}]}
+    statuses = {
+        "Deployment": {"observedGeneration": 3, **dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), count)},
+        "HTTPRoute": accepted,
+        "InferencePool": accepted,
+    }
+    value["status"] = statuses.get(value["kind"], {})
+    return managed(value, "rules")
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A cluster that holds what stage 10 registers, all of it ready; the ambient kubeconfig's context `here`."""
+    with FakeApiServer() as server:
+        file = tmp_path / "kubeconfig"
+        file.write_text(server.kubeconfig())
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        server.put(*live(run(ROOT, STACK, config(STACK, 10))))
+        yield server
+
+
+@pytest.fixture
+def broken_world(monkeypatch):
+    """No cluster, and no library to ask one with."""
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
+    for module in list(sys.modules):
+        if module.split(".")[0] in ("kubernetes", "google", "requests") and not module.startswith("google.protobuf"):
+            monkeypatch.delitem(sys.modules, module)
+    for name in ("kubernetes", "google.auth", "requests"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_a_raise_is_allowed_when_everything_is_ready(cluster):
+    assert update(config(STACK, 10), config(STACK, 25)).refusals == ()
+    assert cluster.asked, "the cluster was asked"
+
+
+def test_a_raise_is_refused_while_a_server_of_the_canary_is_not_available_and_says_what_was_seen(cluster):
+    deployment = cluster.objects["/apis/apps/v1/namespaces/default/deployments/llm-new"]
+    deployment["status"] |= {"availableReplicas": 1}
+
+    (reason,) = update(config(STACK, 10), config(STACK, 25)).refusals
+
+    assert reason.startswith("service llm: the weight is not raised: canary ready: seen 1 of 2 replicas available")
+    assert reason.endswith("(run up again when that is mended; a fall to stage: prepare asks nothing)")
+
+
+def test_a_raise_is_refused_when_somebody_edited_the_weights_by_hand(cluster):
+    route = cluster.objects["/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"]
+    for backend, weight in zip(route["spec"]["rules"][-1]["backendRefs"], (100, 0), strict=True):
+        backend["weight"] = weight
+
+    reasons = update(config(STACK, 10), config(STACK, 25)).refusals
+
+    assert any("live weights: seen llm 100, llm-new 0" in reason for reason in reasons), reasons
+
+
+def test_a_raise_is_refused_when_the_cluster_cannot_be_asked(broken_world):
+    reasons = update(config(STACK, 10), config(STACK, 25)).refusals
+
+    assert reasons, "what is unknown never raises a weight"
+    assert all("the weight is not raised" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(("deployed", "wanted"), [(10, 1), (10, "prepare"), (100, 10), ("retire", 100), ("prepare", "baseline")])
+def test_a_fall_asks_nothing_and_is_allowed_however_broken_the_world_is(broken_world, deployed, wanted):
+    assert update(config(STACK, deployed), config(STACK, wanted)).refusals == ()
+
+
+def test_a_fall_sends_no_request(cluster):
+    assert update(config(STACK, 10), config(STACK, "prepare")).refusals == ()
+    assert cluster.asked == []
+
+
+def test_preparing_and_retiring_ask_nothing(broken_world):
+    assert update(config(STACK, "baseline"), config(STACK, "prepare")).refusals == ()
+    assert update(config(STACK, 100), config(STACK, "retire")).refusals == ()
+
+
+def test_a_preview_asks_nothing(broken_world):
+    assert update(config(STACK, 10), config(STACK, 25), dry_run=True).refusals == ()
+
+
+def test_an_override_of_this_very_move_is_not_asked_about(broken_world):
+    override = {"from": 10, "to": 25, "reason": "the gateway publishes no status", "by": "ann"}
+
+    assert update(config(STACK, 10), config(STACK, 25, override=override)).refusals == ()
+
+
+def test_an_adapter_is_not_raised_before_every_ready_pod_holds_it(cluster):
+    name = "lora-adapter"
+    cluster.objects.clear()
+    cluster.put(*live(run(ROOT, STACK, config(name, 10))))
+    cluster.put(pod("a", "llm-pool"), pod("b", "llm-pool"))
+    cluster.adapters |= {"a": sidecar(llm_v1="loaded", llm_v2="loaded"), "b": sidecar(llm_v1="loaded")}
+
+    (reason,) = update(config(name, 10), config(name, 50)).refusals
+
+    assert "llm-v2" in reason, reason
+    assert json.dumps(cluster.asked).count("/proxy/adapters") == 2
+
+    cluster.adapters["b"] = cluster.adapters["a"]
+    assert update(config(name, 10), config(name, 50)).refusals == ()
