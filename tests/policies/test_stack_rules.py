@@ -152,6 +152,7 @@ def test_an_annotation_does_not_hide_weight_that_needs_no_header(matches, weight
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"serving": 1, "stage": 1, "weights": []}', "null"])
 def test_an_annotation_that_is_no_split_excuses_nothing(text):
     unprotected = route(ref("chat"), protect=False, metadata={"annotations": {SPLIT_ANNOTATION: text}})
+    unprotected.inputs["spec"]["rules"][0]["matches"] = [BY_HEADER]
 
     assert len(said([unprotected, pool("chat", protect=False)])["traffic-protected"]) == 2
 
@@ -226,9 +227,9 @@ def test_a_policy_of_each_kind_on_each_pool_passes():
 def test_a_second_policy_of_a_kind_on_one_pool_is_refused(kind):
     make = health_check if kind == "HealthCheckPolicy" else lambda target, name="": policy(kind, target, name)
 
-    text = the_sentence("one-policy-per-pool", pool("chat"), make("chat"), make("chat", "zweite"))
+    text = the_sentence("one-policy-per-pool", pool("chat"), make("chat"), make("chat", "second"))
 
-    assert text.startswith(f"{kind} default/zweite is for InferencePool default/chat, and so is {kind} default/chat")
+    assert text.startswith(f"{kind} default/second is for InferencePool default/chat, and so is {kind} default/chat")
 
 
 def test_a_list_of_targets_is_read_as_well():
