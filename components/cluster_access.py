@@ -46,16 +46,18 @@ class ClusterAccess(pulumi.ComponentResource):
     """The provider's kubeconfig; None with a context of the ambient one."""
     context: str | None
     """A context of the ambient kubeconfig."""
+    project: str | None
+    """The cluster's project, where it is known from the config."""
     provider: Provider
     """The kubernetes provider; ConfigMaps are updated in place, where its default would delete and recreate them."""
 
     def __init__(self, name: str, args: ClusterAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("inference-rollouts:index:ClusterAccess", name, {}, opts)
         self.context = args.context
+        self.project = args.project or pulumi.Config("gcp").get("project")
         where: dict[str, Any] = {"context": args.context, "cluster_identifier": args.context}
         if args.name and args.location:
-            project = args.project or pulumi.Config("gcp").get("project") or "-"
-            where["cluster_identifier"] = f"projects/{project}/locations/{args.location}/clusters/{args.name}"
+            where["cluster_identifier"] = f"projects/{self.project or '-'}/locations/{args.location}/clusters/{args.name}"
             if not args.context:
                 where["kubeconfig"] = self.kubeconfig = _kubeconfig(args)
         self.provider = Provider(name, **where, enable_config_map_mutable=True, opts=pulumi.ResourceOptions(parent=self))

@@ -9,6 +9,7 @@ itself. Facts about hooks: the SDK passes `str(e)` on, and the engine takes an e
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pulumi
@@ -49,7 +50,7 @@ def service_guard(service: str, live: Live | None = None) -> pulumi.ResourceHook
     """
 
     def judge(old: Inputs, new: Inputs) -> list[str]:
-        return move.judge(service, _record("deployed", old), _record("wanted", new))
+        return move.judge(service, _record("deployed", old), _record("wanted", new), datetime.now(UTC))
 
     async def ask(old: Inputs, new: Inputs) -> Sequence[str]:
         deployed = _record("deployed", old)

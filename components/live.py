@@ -35,7 +35,13 @@ class LiveChecks:
         asked = [f"{whose} servers, endpoint picker and pool are ready", "the route is accepted as it is deployed"]
         asked.append("the live weights are the deployed ones")
         held = {adapter.name for v in self.service.versions if v.server for adapter in v.server.adapters if adapter.routed}
-        return [*asked, f"every ready pod holds {', '.join(sorted(held))}"] if held else asked
+        asked += [f"every ready pod holds {', '.join(sorted(held))}"] if held else []
+        for name in (("",) if raised.pools else ()) + raised.adapters:
+            conditions = self.service.conditions.get(name)
+            if conditions and conditions.bake:
+                asked.append(f"the rung is {conditions.bake} s old")
+            asked += [f"metric {check.name}" for check in conditions.checks] if conditions else []
+        return asked
 
     async def ask(self, deployed: Record, raised: Raise) -> Sequence[str]:
         """What stands against the raise, one sentence each; what could not be read counts."""
@@ -44,12 +50,15 @@ class LiveChecks:
         return await asyncio.to_thread(self._ask, kubeconfig, deployed, raised)
 
     def _ask(self, kubeconfig: str | None, deployed: Record, raised: Raise) -> list[str]:
-        from inference_rollouts.observe.ask import ask
+        from inference_rollouts.observe.ask import ask, metric_findings
         from inference_rollouts.observe.cluster import Cluster
-        from inference_rollouts.observe.from_plan import ready_target
+        from inference_rollouts.observe.from_plan import bake_target, metric_targets, ready_target
 
         cluster = Cluster(kubeconfig=kubeconfig, context=self.access.context)
-        findings = ask(cluster, ready_target(self.service, deployed, raised.adapters), now=datetime.now(UTC))
+        target = ready_target(self.service, deployed, raised.adapters)
+        findings = ask(cluster, target, now=datetime.now(UTC), bake=bake_target(self.service, target, raised))
+        for metrics in metric_targets(self.service, deployed, raised, self.access.project):
+            findings += metric_findings(metrics)
         for finding in findings:
             pulumi.log.debug(finding.sentence)
         return [finding.sentence for finding in blocks(findings)]

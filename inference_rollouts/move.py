@@ -9,21 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from inference_rollouts import stages, wording
+from inference_rollouts import limits, stages, wording
 from inference_rollouts.manifests.node_pool import replaces
 from inference_rollouts.record import Record, Split
 from inference_rollouts.stages import Stage, ladder
 
 
-def judge(service: str, old: Record, new: Record) -> list[str]:
-    """Why a service may not move from what is deployed to what is wanted; empty when it may."""
+def judge(service: str, old: Record, new: Record, now: datetime | None = None) -> list[str]:
+    """Why a service may not move from what is deployed to what is wanted; empty when it may.
+
+    Args:
+        service: its name.
+        old: the record of what is deployed.
+        new: the record of what is wanted.
+        now: the time, for freeze windows; None judges none.
+    """
     reasons = judge_split(f"service {service}", old.pools, new.pools)
     reasons += _adapters(service, old, new)
     reasons += _sources(service, old, new)
     reasons += _versions(service, old, new)
     reasons += _door(service, old, new)
+    reasons += _limits(service, old, new, now)
     return reasons
 
 
@@ -204,6 +213,15 @@ def _sources(service: str, old: Record, new: Record) -> Iterator[str]:
         yield wording.source_changed(f"service {service}", adapter, source, wanted, holders[0] if idle else None)
 
 
+def _limits(service: str, old: Record, new: Record, now: datetime | None) -> Iterator[str]:
+    """What holds a raise back; a fall is never asked."""
+    what = f"service {service}"
+    if now and raised(old, new):
+        yield from limits.frozen_now(what, old.limits, new.limits, now)
+    if stages.canary_weight(new.pools.stage) > stages.canary_weight(old.pools.stage):
+        yield from limits.too_small(what, new.limits, new.pools.serving, new.pools.weights)
+
+
 # --- what may not change ----------------------------------------------------------------------------------------------
 
 
@@ -213,12 +231,19 @@ def _versions(service: str, old: Record, new: Record) -> Iterator[str]:
         why = _frozen_because(name, old.pools, new.pools)
         if after is None or why is None:
             continue
-        changed = changes(before, after)
+        changed = changes(*_both_closed(before, after))
         for_good = [text for path, text in changed.items() if _for_good(path)]
         rest = [text for path, text in changed.items() if not _for_good(path) and name not in new.in_place]
         if for_good or rest:
-            canary = name not in (old.pools.serving, new.pools.serving)
+            canary = name != new.pools.serving
             yield wording.frozen(service, name, why, [*for_good, *rest], canary=canary, for_good=bool(for_good))
+
+
+def _both_closed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A picker may change, and stop failing closed; it may not change while it fails closed."""
+    if "picker" in before and "picker" in after:
+        return dict(before), dict(after)
+    return {k: v for k, v in before.items() if k != "picker"}, {k: v for k, v in after.items() if k != "picker"}
 
 
 def _frozen_because(name: str, old: Split, new: Split) -> str | None:

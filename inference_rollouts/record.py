@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inference_rollouts.limits import Limits
 from inference_rollouts.stages import NAMED, Stage
 
 
@@ -106,6 +107,7 @@ class Record:
         versions: frozen fields of each version that stands, as rendered.
         in_place: versions whose servers may be updated although they carry traffic.
         door: gateway, route name, namespace, hostnames, matches, parentRefs, inferenceApi.
+        limits: freeze windows and capacity.
     """
 
     pools: Split
@@ -114,6 +116,7 @@ class Record:
     versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     in_place: tuple[str, ...] = ()
     door: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     def to_wire(self) -> dict[str, Any]:
         """As plain JSON values: the inputs of ModelService."""
@@ -124,6 +127,7 @@ class Record:
             "versions": {name: dict(fields) for name, fields in self.versions.items()},
             "inPlace": list(self.in_place),
             "door": dict(self.door),
+            "limits": self.limits.to_wire(),
         }
 
     @classmethod
@@ -142,6 +146,7 @@ class Record:
             versions={name: _map(fields, f"versions.{name}") for name, fields in versions.items()},
             in_place=tuple(_text(name, "inPlace") for name in _list(data.get("inPlace"), "inPlace")),
             door=_optional(data, "door"),
+            limits=Limits.from_wire(_optional(data, "limits")),
         )
 
 

@@ -217,6 +217,24 @@ def protected_replace(kind: str, name: str, fields: Iterable[str]) -> str:
     return f"{kind} {name} is protected and would be replaced ({', '.join(fields)}); put the change in a new version"
 
 
+# --- refusals: limits of a raise --------------------------------------------------------------------------------------
+
+
+def frozen_window(what: str, window: str, reason: str) -> str:
+    """A raise inside a freeze window."""
+    return f"{what}: no weight is raised from {window} ({reason}); wait for its end, or change freeze in an update of its own (falling is allowed)"
+
+
+def too_small(what: str, name: str, why: str, needed: int) -> str:
+    """A version that could not carry its weight."""
+    return f"{what}: {name} would get {why}; give it {needed} replicas in an update of its own, then raise"
+
+
+def capacity_unchecked(names: Sequence[str]) -> str:
+    """Without figures there is no check."""
+    return f"capacity: not checked, since server.capacity is not given for {' and '.join(names)}"
+
+
 # --- live checks ------------------------------------------------------------------------------------------------------
 
 

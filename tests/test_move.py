@@ -192,6 +192,13 @@ def test_a_rollout_may_not_finish_from_anywhere_else(stage):
     assert "retire" in reason
 
 
+def test_a_refusal_of_another_serving_version_says_how_much_traffic_it_has():
+    assert "it carries 0 % " in only(reasons(split("baseline"), resting("new")))
+    assert "it carries 50 % " in only(reasons(split(50), resting("new")))
+    assert "which carries 0 % " in only(reasons(split(50), resting("third")))
+    assert "which carries 0 % " in only(reasons(resting("old"), resting("new")))
+
+
 def test_a_finish_may_not_start_the_next_rollout_in_the_same_update():
     reason = only(reasons(split("retire"), split("prepare", "new", "third")))
 
@@ -301,10 +308,3 @@ def test_the_reasons_come_in_the_same_order_whatever_order_the_state_has():
 
     assert len(move.judge("chat", old, new)) == 2 + 4 + 2
     assert move.judge("chat", old, new) == move.judge("chat", other, new)
-
-
-def test_going_up_is_told_from_going_down():
-    assert move.rises(split(10), split(25))
-    assert move.rises(split(100), split("retire"))
-    assert not move.rises(split(10), split(10))
-    assert not move.rises(split("prepare"), split("baseline"))

@@ -97,6 +97,7 @@ MOVES: dict[str, Callable[[], list[str]]] = {
     "an adapter is removed": of_edits(as_it_is, put("adapters.tone", None)),
     "decommission with a move": of_edits(at(10), (at(25), LEAVES)),
     "an adapter's move while its service leaves": of_edits((tone_at(10), LEAVES), (tone_at(50), LEAVES)),
+    "a live check fails": lambda: [wording.not_ready("service chat", "the Deployment new has 1 of 2 pods ready")],
     "the guard fails": lambda: [
         wording.unreadable("Unreadable: the deployed record: pools: stage is missing, which is no stage")
     ],

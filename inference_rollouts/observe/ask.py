@@ -72,10 +72,17 @@ def ask(
         bake: the least time at the rung.
         metrics: the metric checks.
     """
-    with ThreadPoolExecutor(8) as several:
-        asked = [several.submit(_metric, metrics, check) for check in metrics.checks] if metrics else []
+    with ThreadPoolExecutor(1) as aside:
+        asked = aside.submit(metric_findings, metrics) if metrics else None
         found = _surely("ready", lambda: _of_cluster(cluster, target, bake, now))
-        return found + [finding for question in asked for finding in question.result()]
+        return found + (asked.result() if asked else [])
+
+
+def metric_findings(target: MetricTarget) -> list[Finding]:
+    """The findings of the metric checks alone."""
+    with ThreadPoolExecutor(8) as several:
+        asked = [several.submit(_metric, target, check) for check in target.checks]
+        return [finding for question in asked for finding in question.result()]
 
 
 def _of_cluster(cluster: Cluster, target: ReadyTarget, bake: BakeTarget | None, now: datetime) -> list[Finding]:

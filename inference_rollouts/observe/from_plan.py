@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inference_rollouts import naming
+from inference_rollouts.move import Raise
+from inference_rollouts.observe.ask import BakeTarget, MetricTarget
+from inference_rollouts.observe.prometheus import Prometheus, default_url
+from inference_rollouts.observe.queries import Series
 from inference_rollouts.observe.targets import ReadyTarget, SplitTarget, VersionTarget, adapter_target, route_target
-from inference_rollouts.plan.values import ModelServiceArgs, ServedVersionArgs
+from inference_rollouts.plan.values import Conditions, ModelServiceArgs, ServedVersionArgs
 from inference_rollouts.record import Record
 
 
@@ -54,3 +58,51 @@ def _splits(version: ServedVersionArgs, deployed: Record) -> Iterator[SplitTarge
         args = version.splits.get(f"adapter.{naming.object_name(name)}")
         if args:
             yield adapter_target(args.api, args.name, split)
+
+
+def bake_target(service: ModelServiceArgs, target: ReadyTarget, raised: Raise) -> BakeTarget | None:
+    """The longest `bake` of what is raised; None where none is asked for, or the canary has no weight to bake yet."""
+    asked = ([("", (target.route,))] if raised.pools else []) + [(name, _of(target, service, name)) for name in raised.adapters]
+    for name, splits in sorted(asked, key=lambda pair: -_conditions(service, pair[0]).bake):
+        return BakeTarget(seconds=_conditions(service, name).bake, splits=splits)
+    return None
+
+
+def _of(target: ReadyTarget, service: ModelServiceArgs, adapter: str) -> tuple[SplitTarget, ...]:
+    names = {args.name for v in service.versions for args in v.splits.values() if args.model == adapter}
+    return tuple(split for split in target.splits if split.name in names)
+
+
+def _conditions(service: ModelServiceArgs, name: str) -> Conditions:
+    return service.conditions.get(name, Conditions())
+
+
+def metric_targets(service: ModelServiceArgs, deployed: Record, raised: Raise, project: str | None) -> Iterator[MetricTarget]:
+    """The metric checks of what is raised; a canary without weight has no traffic to ask about."""
+    for name in (("",) if raised.pools else ()) + raised.adapters:
+        split = deployed.adapters[name] if name else deployed.pools
+        checks = _conditions(service, name).checks
+        if not checks or split.to is None or not split.weights.get(split.to):
+            continue
+        stable = _series(service, name, split.serving) if split.weights.get(split.serving) else None
+        yield MetricTarget(
+            prometheus=Prometheus(service.metrics_url or default_url(project or "-")),
+            api=service.record.door["inferenceApi"],
+            checks=checks,
+            canary=_series(service, name, split.to),
+            stable=stable,
+        )
+
+
+def _series(service: ModelServiceArgs, adapter: str, version: str) -> Series:
+    """An adapter version's requests are told apart on the pool that serves; a pool's version has its own."""
+    wanted = service.record.pools.serving if adapter else version
+    found = next(v for v in service.versions if v.name == wanted)
+    return Series(
+        pool=found.pool_name,
+        namespace=service.route.namespace,
+        picker=found.picker.name if found.picker else found.pool_name,
+        server=found.server.name if found.server else found.pool_name,
+        labels=service.metrics_labels,
+        adapter=version if adapter else None,
+    )

@@ -13,7 +13,7 @@ from inference_rollouts.plan.collisions import collisions
 from inference_rollouts.plan.notes import notes_on
 from inference_rollouts.plan.records import record_of
 from inference_rollouts.plan.splits import split_of
-from inference_rollouts.plan.values import ModelServiceArgs, Plan
+from inference_rollouts.plan.values import Conditions, ModelServiceArgs, Plan
 from inference_rollouts.plan.versions import version_args
 from inference_rollouts.settings import Service, Stack
 
@@ -58,8 +58,27 @@ def _service(name: str, service: Service, stack: Stack) -> ModelServiceArgs:
         route=_route(name, service, stack, {v.name: v.pool_name for v in versions}),
         protect=not service.decommission,
         record=record_of(service, versions, _door(name, service, stack)),
+        conditions=_conditions(service),
+        metrics_url=stack.metrics.url if stack.metrics else None,
+        metrics_labels=_metrics_labels(stack),
         notes=tuple(notes_on(name, service, versions)),
     )
+
+
+def _conditions(service: Service) -> dict[str, Conditions]:
+    rollouts = {"": service.rollout, **{name: adapter.rollout for name, adapter in service.adapters.items()}}
+    return {
+        name: Conditions(bake=rollout.bake, checks=tuple(check.metric() for check in rollout.checks))
+        for name, rollout in rollouts.items()
+        if rollout
+    }
+
+
+def _metrics_labels(stack: Stack) -> dict[str, str]:
+    """Managed Prometheus holds the series of all clusters of a project."""
+    if stack.metrics or not stack.cluster.gke:
+        return {}
+    return {"cluster": str(stack.cluster.name), "location": str(stack.cluster.location)}
 
 
 def _protected(service: Service, version: str) -> bool:

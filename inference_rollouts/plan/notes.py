@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inference_rollouts import naming, wording
 from inference_rollouts.manifests import vllm
 from inference_rollouts.manifests.adapter_split import OBJECTIVE_HEADER
+from inference_rollouts.plan.records import capacity_of
 from inference_rollouts.plan.values import ServedVersionArgs
 from inference_rollouts.settings import Service
 from inference_rollouts.settings.kind import differs_in_size_only
@@ -18,6 +19,9 @@ def notes_on(name: str, service: Service, versions: tuple[ServedVersionArgs, ...
         stable, canary = service.versions[service.serving], service.versions[service.rollout.to]
         if differs_in_size_only(stable, canary):
             yield wording.differs_in_size_only(service.serving, service.rollout.to)
+        unknown = [name for name in (service.serving, service.rollout.to) if capacity_of(service.versions[name]) is None]
+        if unknown:
+            yield wording.capacity_unchecked(unknown)
     if service.decommission:
         yield wording.decommissioned(f"service {name}")
     for key, adapter in sorted(service.adapters.items()):

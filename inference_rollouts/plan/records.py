@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference_rollouts.manifests import inference_pool, node_pool, server_pod
+from inference_rollouts.capacity import Capacity
+from inference_rollouts.limits import Limits
+from inference_rollouts.manifests import endpoint_picker, inference_pool, node_pool, server_pod
 from inference_rollouts.plan.splits import held_by_servers, source_of, split_of
 from inference_rollouts.plan.values import ServedVersionArgs
 from inference_rollouts.record import Record
-from inference_rollouts.settings import Service
+from inference_rollouts.settings import Service, Version
+from inference_rollouts.settings.checks import pods_at_most
+from inference_rollouts.windows import Freeze
 
 
 def record_of(service: Service, versions: tuple[ServedVersionArgs, ...], door: Mapping[str, Any]) -> Record:
@@ -30,7 +34,23 @@ def record_of(service: Service, versions: tuple[ServedVersionArgs, ...], door: M
         versions={v.name: frozen(v) for v in versions},
         in_place=tuple(name for name, settings in standing.items() if settings.allow_in_place_updates),
         door=door,
+        limits=_limits(service, standing),
     )
+
+
+def _limits(service: Service, standing: Mapping[str, Version]) -> Limits:
+    return Limits(
+        peak=service.peak.value if service.peak else None,
+        capacity={name: found for name, version in standing.items() if (found := capacity_of(version))},
+        freeze=tuple(Freeze(f.origin, f.to, f.timezone, f.reason) for f in service.freeze),
+    )
+
+
+def capacity_of(version: Version) -> Capacity | None:
+    """What a version's pods carry at most; None where it is not given."""
+    if version.server is None or version.server.capacity is None:
+        return None
+    return Capacity(pods_at_most(version.server), version.server.capacity.value, version.server.capacity.unit)
 
 
 def frozen(version: ServedVersionArgs) -> dict[str, Any]:
@@ -43,4 +63,13 @@ def frozen(version: ServedVersionArgs) -> dict[str, Any]:
         "nodePool": node_pool.frozen_node_pool(version.nodes) if version.nodes else None,
         "podTemplate": server_pod.pod_template(version.server),
         "pool": inference_pool.frozen_pool(version.pool),
+        **_frozen_picker(version),
     }
+
+
+def _frozen_picker(version: ServedVersionArgs) -> dict[str, Any]:
+    """A picker whose pool fails closed: requests fail while it restarts, whatever its replicas (it is recreated as a whole)."""
+    if version.picker is None or version.pool is None or version.pool.failure_mode == "FailOpen":
+        return {}
+    config = endpoint_picker.config_map(version.picker)["data"]
+    return {"picker": {"pod": endpoint_picker.deployment(version.picker)["spec"]["template"], "config": config}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inference_rollouts.checks import MetricCheck
 from inference_rollouts.manifests.adapter_split import AdapterSplitArgs
 from inference_rollouts.manifests.endpoint_picker import EndpointPickerArgs
 from inference_rollouts.manifests.inference_pool import InferencePoolArgs
@@ -45,6 +46,19 @@ class ServedVersionArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What is asked live before a raise, beside readiness.
+
+    Attributes:
+        bake: least seconds at the present rung.
+        checks: metrics that the canary must keep.
+    """
+
+    bake: int = 0
+    checks: tuple[MetricCheck, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelServiceArgs:
     """One service: the versions that stand, the route between them, and the record of it all.
 
@@ -55,6 +69,9 @@ class ModelServiceArgs:
         protect: whether the route and the record may not be deleted.
         record: what the guard compares with what is deployed.
         notes: what a preview should say besides operations, one sentence each.
+        conditions: of the pools' rollout (under the empty name) and of each adapter's.
+        metrics_url: base URL of the Prometheus API; None takes the project's Managed Prometheus.
+        metrics_labels: further labels of every series, where one Prometheus sees several clusters.
     """
 
     name: str
@@ -63,6 +80,9 @@ class ModelServiceArgs:
     protect: bool
     record: Record
     notes: tuple[str, ...] = ()
+    conditions: Mapping[str, Conditions] = field(default_factory=dict)
+    metrics_url: str | None = None
+    metrics_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from inference_rollouts import naming
 from inference_rollouts.accelerators import NodeShape
+from inference_rollouts.capacity import demand, replicas_for
 from inference_rollouts.manifests.endpoint_picker import EndpointPickerArgs
 from inference_rollouts.manifests.inference_pool import InferencePoolArgs
 from inference_rollouts.manifests.model_server import AutoscalingArgs, ModelServerArgs
 from inference_rollouts.manifests.node_pool import AcceleratorNodePoolArgs
+from inference_rollouts.plan.records import capacity_of
 from inference_rollouts.plan.splits import held_adapters, models_of, splits_on
 from inference_rollouts.plan.values import ServedVersionArgs
 from inference_rollouts.settings import Cluster, Nodes, Service, Version
 from inference_rollouts.settings.checks import elsewhere, pods_at_most, resolve
+from inference_rollouts.stages import canary_weight
 
 
 def shape_of(version: Version) -> NodeShape | None:
@@ -114,6 +117,22 @@ def _node_selector(version: str, settings: Version, cluster: Cluster, shape: Nod
     return accelerator
 
 
+def _least(service: Service, version: str, least: int, most: int) -> int:
+    """The autoscaler's minimum: during a rollout what the canary needs at its next rung, and stable for a rollback.
+
+    So the pods are there before the weight is, and stay until the way back is not needed any more.
+    """
+    rollout, capacity = service.rollout, capacity_of(service.versions[version])
+    peak = service.peak.value if service.peak else None
+    wanted = demand(peak, capacity_of(service.versions[service.serving]))
+    if rollout is None or rollout.stage == "baseline" or capacity is None or wanted is None:
+        return least
+    ladder = rollout.ladder
+    following = ladder[min(ladder.index(rollout.stage) + 1, len(ladder) - 1)]
+    weight = 100 if version == service.serving else max(canary_weight(rollout.stage), canary_weight(following))
+    return min(most, max(least, replicas_for(weight, wanted, capacity)))
+
+
 def _server(name: str, service: Service, version: str, cluster: Cluster, shape: NodeShape | None) -> ModelServerArgs:
     settings = service.versions[version]
     server = settings.server
@@ -131,7 +150,11 @@ def _server(name: str, service: Service, version: str, cluster: Cluster, shape: 
         image=str(server.image),
         engine=server.engine,
         replicas=server.replicas,
-        autoscaling=AutoscalingArgs(min=scale.min, max=scale.max, metric=scale.metric, target=scale.target) if scale else None,
+        autoscaling=AutoscalingArgs(
+            min=_least(service, version, scale.min, scale.max), max=scale.max, metric=scale.metric, target=scale.target
+        )
+        if scale
+        else None,
         accelerator_resource=shape.resource if shape else None,
         accelerators=shape.count if shape else 0,
         devices=shape.tensor_parallel_size if shape else 0,

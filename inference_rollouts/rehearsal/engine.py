@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from inference_rollouts import wording
 from inference_rollouts.rehearsal import engine_rules as rules
-from inference_rollouts.rehearsal.program import Recording, Registration
+from inference_rollouts.rehearsal.recording import Recording, Registration
 
 Op = Literal["create", "update", "replace", "delete", "same", "refuse"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.manifests import node_pool
-from inference_rollouts.rehearsal.program import Recording, Registration
+from inference_rollouts.rehearsal.recording import Recording, Registration
 
 PROVIDER = "pulumi:providers:"
 KUBERNETES_PROVIDER = f"{PROVIDER}kubernetes"

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from inference_rollouts import stages
 from inference_rollouts.plan import ModelServiceArgs, plan_for
 from inference_rollouts.rehearsal.engine import Preview, State, preview, state_of
-from inference_rollouts.rehearsal.program import Recording, run
+from inference_rollouts.rehearsal.program import run
+from inference_rollouts.rehearsal.recording import Recording
 from inference_rollouts.settings import PROJECT, AdapterRollout, Stack, load
 from inference_rollouts.settings.kind import pool_kind
 

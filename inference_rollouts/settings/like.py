@@ -59,12 +59,13 @@ def bases(versions: Versions, name: str) -> tuple[str, ...]:
 
 
 def resolve(versions: Versions) -> dict[str, Any]:
-    """Every version with what it inherits; what is no map stays as it is."""
+    """Every version with what it inherits; one that is like no other stays as it is written."""
 
     def whole(name: str) -> dict[str, Any]:
         value: dict[str, Any] = {}
         for each in reversed((name, *bases(versions, name))):
-            value = inherit(value, versions[each] if isinstance(versions[each], Mapping) else {})
+            own = versions[each] if isinstance(versions[each], Mapping) else {}
+            value = dict(own) if base_of(versions, each) is None else inherit(value, own)
         return value
 
     return {name: whole(name) if isinstance(own, Mapping) else own for name, own in versions.items()}

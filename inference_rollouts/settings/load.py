@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from inference_rollouts.errors import InputError, allowed, nearest_word, shown
 from inference_rollouts.settings import checks, like, sentences
+from inference_rollouts.settings.conditions import Metrics
 from inference_rollouts.settings.model import Cluster, Gateway, Service, Stack
 from inference_rollouts.settings.parse import cleaned, parsed
 from inference_rollouts.settings.report import Place, Report
@@ -28,7 +29,8 @@ def load(mapping: Mapping[str, Any], *, broken: Iterable[str] = ()) -> Stack:
         InputError: with every problem that was found.
     """
     report = Report(broken)
-    raw = cleaned(mapping, (), report) or {}
+    raw = cleaned(mapping, (), report)
+    raw = raw if isinstance(raw, dict) else {}
     known = sentences.keys_of(Stack)
     for key in raw:
         if key not in known:
@@ -36,19 +38,20 @@ def load(mapping: Mapping[str, Any], *, broken: Iterable[str] = ()) -> Stack:
             report.say(f"is no key of this project{allowed(key, known)}", key, meant=[near] if near else [])
     cluster = parsed(Cluster, raw.get("cluster"), ("cluster",), report)
     gateway = parsed(Gateway, raw.get("gateway"), ("gateway",), report)
+    metrics = parsed(Metrics, raw["metrics"], ("metrics",), report) if raw.get("metrics") is not None else None
     services = _services(raw.get("services"), report)
     report.problems += checks.name_problems(services, report)
     report.add(checks.stack_problems(cluster, gateway, services, report))
     if report.problems or cluster is None or gateway is None:
         raise InputError(_said_once(report, raw.get("services")))
-    return Stack.model_construct(cluster=cluster, gateway=gateway, services=services)
+    return Stack.model_construct(cluster=cluster, gateway=gateway, services=services, metrics=metrics)
 
 
 def _services(raw: Any, report: Report) -> dict[str, Service]:
     at: Place = ("services",)
     if not isinstance(raw, Mapping) or not raw:
         what = "is missing" if raw is None else "holds no service" if raw == {} else f"{shown(raw)} is given, a map is wanted"
-        if raw is not None or not report.touches(*at):
+        if not report.touches(*at):
             report.say(f"{what}: name at least one service, as services.llm", *at)
         return {}
     services = {name: _service(value, (*at, name), report) for name, value in raw.items()}

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from inference_rollouts.settings.base import Settings
+from inference_rollouts.settings.conditions import Amount, Check, Duration, FreezeWindow, Metrics
 from inference_rollouts.settings.kubernetes import ContainerResources, Listeners, Matches, ParentRefs
 from inference_rollouts.settings.types import (
     Count,
@@ -162,6 +163,8 @@ class Server(Settings):
     """Let a HorizontalPodAutoscaler set the replicas."""
     lora: Lora | None = None
     """LoRA capacity; required where there are adapters."""
+    capacity: Amount | None = None
+    """What one replica carries, as measured; without it there is no check of capacity."""
     service_account: ObjectName = "default"
     """Kubernetes ServiceAccount of the pods; its identity downloads gs:// adapters."""
     args: Texts = ()
@@ -282,6 +285,10 @@ class AdapterRollout(Settings):
     """Assertion: which kind of rollout this is; another is refused."""
     override: Override | None = None
     """Allow one move that the ladder refuses."""
+    bake: Duration = 0
+    """Least time at a rung before the next raise; default: none."""
+    checks: Annotated[tuple[Check, ...], Field(strict=False)] = ()
+    """Metrics that the canary must keep before a raise from a rung where it has traffic."""
 
     @property
     def ladder(self) -> tuple[Stage, ...]:
@@ -356,6 +363,10 @@ class Service(Settings):
     """Lift the protection, so that the next update may take the service away."""
     longest_request: LongestRequest = 300
     """The longest request: backend time-out, connection draining and server shutdown follow from it. Default: 300s."""
+    peak: Amount | None = None
+    """The most traffic of the service; default: what stable's replicas carry, where their capacity is given."""
+    freeze: Annotated[tuple[FreezeWindow, ...], Field(strict=False)] = ()
+    """Times in which no weight is raised; falling is always allowed."""
     backend_policy: dict[str, Any] = Field(default_factory=dict)
     """Merged into `default` of the GCPBackendPolicy of every version (securityPolicy, iap, logging, …)."""
     inference_api: Literal["v1", "llm-d", "v1alpha2"] = "v1"
@@ -371,3 +382,5 @@ class Stack(Settings):
     """The Gateway."""
     services: dict[LabelKey, Service]
     """The services, by name."""
+    metrics: Metrics | None = None
+    """Where metrics are asked; default on GKE: the project's Managed Prometheus."""

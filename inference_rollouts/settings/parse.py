@@ -18,41 +18,28 @@ from inference_rollouts.settings.report import MAX_DEPTH, Place, Report, within
 
 M = TypeVar("M", bound=BaseModel)
 
+GONE = object()
+"""In place of a raw value that was taken out."""
+
 STAND_INS: Mapping[str, Any] = {"serving": "", "to": "", "stage": "baseline", "versions": {}}
 """What stands in for a broken key without which the whole map could not be read; its path is known as broken."""
 
 
-def cleaned(value: Any, at: Place, report: Report, *, nulls: bool = False) -> Any:
-    """A raw value without what can stand nowhere: secrets, and keys without a value.
-
-    Args:
-        value: raw.
-        at: its place.
-        report: gets the problems.
-        nulls: whether null in a map means something here (in a version, it removes what `like` brings).
-    """
+def cleaned(value: Any, at: Place, report: Report) -> Any:
+    """A raw value without what can stand nowhere: secrets, and nesting without end; both are reported, and gone."""
     if len(at) > MAX_DEPTH:
         report.say(f"is nested more than {MAX_DEPTH} deep; a stack config has about ten levels", *at)
-        return None
+        return GONE
     if isinstance(value, Mapping):
         if set(value) == {"secure"}:
             report.say("holds a secret; keep it in a Kubernetes Secret and name that (server.tokenSecret)", *at)
-            return None
-        items = {str(key): inner for key, inner in value.items()}
-        whole = {key: _cleaned_item(inner, (*at, key), report, nulls=nulls) for key, inner in items.items()}
-        return {key: inner for key, inner in whole.items() if inner is not None or (nulls and items[key] is None)}
+            return GONE
+        items = ((str(key), cleaned(inner, (*at, str(key)), report)) for key, inner in value.items())
+        return {key: inner for key, inner in items if inner is not GONE}
     if isinstance(value, list | tuple):
-        listed = [_cleaned_item(inner, (*at, i), report) for i, inner in enumerate(value)]
-        return None if None in listed else listed  # a shorter list would have other indexes
+        listed = [cleaned(inner, (*at, i), report) for i, inner in enumerate(value)]
+        return GONE if any(item is GONE for item in listed) else listed  # a shorter list would have other indexes
     return value
-
-
-def _cleaned_item(value: Any, at: Place, report: Report, *, nulls: bool = False) -> Any:
-    if value is None and not nulls:
-        report.say("is empty; give it a value, or take it out", *at)
-    if len(at) == 4 and (at[0], at[2]) == ("services", "versions"):
-        nulls = isinstance(value, Mapping) and isinstance(value.get("like"), str)
-    return cleaned(value, at, report, nulls=nulls)
 
 
 def parsed(
@@ -68,10 +55,7 @@ def parsed(
         said: whether an error is a problem at all.
     """
     if not isinstance(raw, Mapping):
-        if raw is None and not report.touches(*at):
-            report.say(f"is missing; a map is wanted, with the keys {', '.join(sentences.keys_of(model))}", *at)
-        elif raw is not None:
-            report.say(sentences.map_wanted(raw, model), *at)
+        _say_no_map(model, raw, at, report)
         return None
     rest: dict[str, Any] = copy.deepcopy(dict(raw))
     tried: set[str] = set()
@@ -83,14 +67,23 @@ def parsed(
             errors = sorted(e.errors(include_url=False), key=lambda error: error["type"] == "missing")
         for error in errors:
             location = [part for part in error["loc"] if part != "[key]"]
-            path = path_of(*at, *location)
-            follows = report.touches(*at, *location) if error["type"] == "missing" else any(within(path, b) for b in known)
+            place = (*at, *location)
+            path = path_of(*place)
+            follows = report.touches(*place) if error["type"] == "missing" else any(within(path, other) for other in known)
             if path not in tried and not follows and said(error):
-                report.say(sentences.sentence(error, model), *at, *location, meant=sentences.meant(error, model))
+                report.say(sentences.sentence(error, model), *place, meant=sentences.meant(error, model))
             report.broken.add(path)
             if not _put_aside(rest, location, error["type"], again=path in tried):
                 return None
             tried.add(path)
+
+
+def _say_no_map(model: type[BaseModel], raw: Any, at: Place, report: Report) -> None:
+    if report.touches(*at):
+        return
+    what = "is missing" if len(at) == 1 else "is empty"
+    empty = f"{what}; a map is wanted, with the keys {', '.join(sentences.keys_of(model))}"
+    report.say(empty if raw is None else sentences.map_wanted(raw, model), *at)
 
 
 def _put_aside(raw: dict[str, Any], location: list[str | int], kind: str, *, again: bool) -> bool:

@@ -57,7 +57,7 @@ def _reached(name: str, definitions: Mapping[str, Body]) -> Iterator[str]:
 
 
 def _definition(body: Body, *, in_version: bool) -> Body:
-    """In a version null removes what `like` brings, and what it brings need not be written; elsewhere null means nothing."""
+    """In a version null removes what `like` brings, and what it brings need not be written."""
     left_out = ("title", "required") if in_version else ("title",)
     whole = {key: value for key, value in body.items() if key not in left_out}
     return {**whole, "properties": {key: _key(value, nulls=in_version) for key, value in body.get("properties", {}).items()}}
@@ -67,11 +67,11 @@ def _key(value: Body, *, nulls: bool) -> Body:
     """One key: its meaning, and what may be written."""
     about = {key: value[key] for key in ("description", "default") if value.get(key) is not None}
     rest = {key: inner for key, inner in value.items() if key not in ("description", "default", "title")}
-    choices = [_values(choice, nulls=nulls) for choice in rest.pop("anyOf", [rest]) if choice != NULL]
+    choices = [_values(choice, nulls=nulls) for choice in rest.pop("anyOf", [rest])]
     if choices[0].get("pattern") == DURATION and "default" in about:
         about["default"] = f"{about['default']}s"
-    if nulls:
-        return {**about, "anyOf": [*choices, NULL]}
+    if nulls and NULL not in choices:
+        choices.append(NULL)
     return {**about, **choices[0]} if len(choices) == 1 else {**about, "anyOf": choices}
 
 

@@ -80,6 +80,10 @@ def meant(error: ErrorDetails, root: type[BaseModel]) -> list[str]:
 def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
     """What is wrong, what is allowed, what to do."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if value is None and kind != "extra_forbidden":
+        field = field_at(root, error["loc"])
+        needed = field is not None and field.is_required()
+        return f"is empty: {about(field)}" if needed else "is empty; give it a value, or take it out"
     if (model := model_at(root, error["loc"])) and WANTED.get(kind) == "a map":
         return map_wanted(value, model)
     if kind in WANTED:

@@ -192,7 +192,7 @@ class Written:
 
 
 def _as_written(checked: BaseModel) -> dict[str, Any]:
-    return checked.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return checked.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
 
 
 def _string(**limits: Any) -> WithJsonSchema:

@@ -137,40 +137,73 @@ def raising(error: BaseException) -> Callable[..., list[str]]:
     return judge
 
 
+def looking(result: Callable[..., Any]) -> Callable[..., Any]:
+    async def ask(*_: Any) -> Any:
+        await asyncio.sleep(0)
+        return result()
+
+    return ask
+
+
+def consenting(*_: Any) -> list[str]:
+    return []
+
+
+ODD: dict[str, Callable[..., Any]] = {"none": lambda *_: None, "empty": lambda *_: [""], "number": lambda *_: [5]}
+
+
+def guards() -> Iterator[pulumi.ResourceHook]:
+    """One for each way in which a judgement, or a look at the world, can fail; and one that consents."""
+    for i, error in enumerate(FAILURES):
+        yield guard(f"judge-{i}", raising(error))
+        yield guard(f"ask-{i}", consenting, looking(raising(error)))
+    for name, odd in ODD.items():
+        yield guard(f"judge-{name}", odd)
+        yield guard(f"ask-{name}", consenting, looking(odd))
+    yield guard("judge-refuses", lambda *_: ["no; go back"], looking(raising(KeyError("asked"))))
+    yield guard("ask-refuses", consenting, looking(lambda: ["not ready; wait"]))
+    yield guard("consent", consenting, looking(consenting))
+
+
 @pytest.fixture(scope="module")
 def answers_to_failures() -> Mapping[str, str]:
-    """The answer for each failure, and at last for a judge that consents, all from one program."""
+    """The answer of each of them, all from one program, the one that consents last."""
     answers: dict[str, str] = {}
-    broken: dict[str, Callable[..., Any]] = {f"failure-{i}": raising(error) for i, error in enumerate(FAILURES)}
-    broken |= {"none": lambda *_: None, "empty": lambda *_: [""], "number": lambda *_: [5], "consent": lambda *_: []}
 
     def program() -> None:
-        for name, judge in broken.items():
-            pulumi.ComponentResource("t:index:T", name, {"n": 1}, pulumi.ResourceOptions(hooks=binding(guard(name, judge))))
+        for hook in guards():
+            pulumi.ComponentResource("t:index:T", hook.name, {"n": 1}, pulumi.ResourceOptions(hooks=binding(hook)))
 
     def ask(recording: Recording) -> None:
-        for name in broken:
-            registration = next(r for r in recording.resources.values() if r.name == name)
-            answers[name] = recording.call_hook(name, registration, {"n": 0})
+        for registration in recording.resources.values():
+            answers[registration.name] = recording.call_hook(registration.name, registration, {"n": 0})
 
     record(program, "test", {}, ask)
+    assert list(answers)[-1] == "consent"
     return answers
 
 
+@pytest.mark.parametrize("who", ["judge", "ask"])
 @pytest.mark.parametrize(
     "number", range(len(FAILURES)), ids=[repr(e) if not isinstance(e, Unsayable) else "Unsayable" for e in FAILURES]
 )
-def test_whatever_the_judgement_dies_of_is_a_refusal_in_words(answers_to_failures, number):
-    text = answers_to_failures[f"failure-{number}"]
+def test_whatever_the_judgement_dies_of_is_a_refusal_in_words(answers_to_failures, who, number):
+    text = answers_to_failures[f"{who}-{number}"]
 
     assert text.startswith("this change could not be judged, so it is refused")
-    assert type(FAILURES[number]).__name__ in text
+    assert type(FAILURES[number]).__name__ in text or "RuntimeError" in text  # a coroutine turns StopIteration into one
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("name", ["none", "empty", "number"])
-def test_a_judgement_without_reasons_to_read_is_no_consent(answers_to_failures, name):
-    assert "could not be judged" in answers_to_failures[name]
+@pytest.mark.parametrize("who", ["judge", "ask"])
+@pytest.mark.parametrize("name", ODD)
+def test_a_judgement_without_reasons_to_read_is_no_consent(answers_to_failures, who, name):
+    assert "could not be judged" in answers_to_failures[f"{who}-{name}"]
+
+
+def test_the_world_is_asked_only_of_what_the_rules_allow(answers_to_failures):
+    assert answers_to_failures["judge-refuses"] == "no; go back"
+    assert answers_to_failures["ask-refuses"] == "not ready; wait"
 
 
 def test_the_callback_server_lives_on_after_every_failure(answers_to_failures):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from inference_rollouts.rehearsal.program import Recording, run
 from inference_rollouts.rehearsal.walk import Rehearsal, at
 from tests.conftest import ROOT, example
 from tests.observe.fake_apiserver import FakeApiServer
+from tests.observe.fake_prometheus import FakePrometheus, vector
 from tests.observe.world import condition, managed, pod, sidecar
 
 STACK = "node-update"
@@ -151,3 +153,39 @@ def test_an_adapter_is_not_raised_before_every_ready_pod_holds_it(cluster):
 
     cluster.adapters["b"] = cluster.adapters["a"]
     assert update(config(name, 10), config(name, 50)).refusals == ()
+
+
+def test_a_raise_waits_for_the_bake_and_says_how_long(cluster):
+    route = cluster.objects["/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"]
+    old, new = config(STACK, 10, bake="1h"), config(STACK, 25, bake="1h")
+
+    assert update(old, new).refusals == (), "the rung has stood since the 24th of November at noon"
+
+    for entry in route["metadata"]["managedFields"]:
+        entry["time"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    (reason,) = update(old, new).refusals
+    assert reason.startswith("service llm: the weight is not raised: bake: seen"), reason
+
+
+@pytest.mark.parametrize(("value", "refused"), [(0.01, False), (0.2, True), (None, True)])
+def test_a_raise_asks_the_metrics_of_the_canary(cluster, value, refused):
+    query = "my_error_ratio{$server}"
+    reply = vector() if value is None else vector(str(value))
+    with FakePrometheus(lambda _: reply) as prometheus:
+        keys = {"checks": [{"name": "errors", "query": query, "max": 0.05}]}
+        old, new = config(STACK, 10, **keys), config(STACK, 25, **keys)
+        for changed in (old, new):
+            changed["inference-rollouts:metrics"] = {"url": prometheus.url}
+        refusals = update(old, new).refusals
+
+    assert bool(refusals) is refused
+    assert all("errors: seen" in reason for reason in refusals), refusals
+    assert prometheus.asked, "somebody asked"
+    assert all('job="llm-new"' in form["query"] for _, form, _ in prometheus.asked), "the canary's series, and no others"
+
+
+def test_a_canary_without_weight_is_asked_for_no_metrics(cluster):
+    cluster.put(*live(run(ROOT, STACK, config(STACK, "prepare"))))
+    keys = {"checks": [{"name": "errors", "query": "nobody_asks", "max": 0.05}]}
+
+    assert update(config(STACK, "prepare", **keys), config(STACK, 1, **keys)).refusals == ()

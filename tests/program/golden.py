@@ -27,9 +27,12 @@ def check(path: Path, text: str, what_to_do: str) -> None:
 
 
 def preview_text(stack: str, stage: StagePreview) -> str:
-    """A preview as text: each operation with its type, name, object and protection, and beneath it what changes."""
+    """A preview as text: each operation with its type, name, object and protection, and beneath it what changes.
+
+    Without the notes: they are sentences, which are tested where they are made.
+    """
     weights = ", ".join(f"{version} {weight} %" for version, weight in stage.weights.items())
-    lines = [f"{stack}, {stage.stage}: {weights}", "", *(f"note: {note}" for note in stage.notes)]
+    lines = [f"{stack}, {stage.stage}: {weights}", ""]
     for operation in stage.preview.operations:
         lines += _operation(operation)
     return "\n".join(lines) + "\n"

@@ -13,7 +13,8 @@ import pytest
 from inference_rollouts.manifests.objects import Manifest
 from inference_rollouts.plan import Plan, plan_for
 from inference_rollouts.rehearsal import engine_rules
-from inference_rollouts.rehearsal.program import Recording, Registration, run
+from inference_rollouts.rehearsal.program import run
+from inference_rollouts.rehearsal.recording import Recording, Registration
 from inference_rollouts.rehearsal.walk import MoveVerdict, Rehearsal, RolloutOf, StagePreview, Step, at, own_keys
 from inference_rollouts.settings import load
 from tests.conftest import EXAMPLES, FIXTURES, ROOT, example

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference_rollouts.rehearsal import engine
-from inference_rollouts.rehearsal.program import Recording, Registration, run
+from inference_rollouts.rehearsal.program import run
+from inference_rollouts.rehearsal.recording import Recording, Registration
 from inference_rollouts.rehearsal.walk import RolloutOf, StagePreview
 from tests.conftest import ROOT
 from tests.program.runs import (

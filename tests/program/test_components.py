@@ -12,7 +12,8 @@ import components as kit
 from components.cluster_access import address
 from components.weighted_route import Backend
 from inference_rollouts.plan import plan_for
-from inference_rollouts.rehearsal.program import Recording, record
+from inference_rollouts.rehearsal.program import record
+from inference_rollouts.rehearsal.recording import Recording
 from inference_rollouts.rehearsal.walk import own_keys
 from inference_rollouts.settings import load
 from tests.conftest import example

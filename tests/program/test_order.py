@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference_rollouts.rehearsal.program import Recording, Registration
+from inference_rollouts.rehearsal.recording import Recording, Registration
 from tests.program.runs import (
     PLACES,
     below,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_rollouts import naming, stages
-from inference_rollouts.rehearsal.program import Recording, Registration
+from inference_rollouts.rehearsal.recording import Recording, Registration
 from tests.program.runs import (
     PLACES,
     Place,

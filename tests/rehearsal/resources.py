@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inference_rollouts.rehearsal.engine import Deployed, Preview, State, preview
-from inference_rollouts.rehearsal.program import Recording, Registration
+from inference_rollouts.rehearsal.recording import Recording, Registration
 
 PROVIDER = "pulumi:providers:kubernetes"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inference_rollouts.manifests import node_pool
 from inference_rollouts.rehearsal import engine_rules as rules
-from inference_rollouts.rehearsal.program import Recording
+from inference_rollouts.rehearsal.recording import Recording
 from tests.rehearsal.resources import PROVIDER, Hook, kubernetes, replace, resource
 
 MUTABLE = {"enableConfigMapMutable": "true"}

@@ -8,7 +8,8 @@ import pytest
 from pulumi_gcp.container import NodePool
 
 from components.guard import binding, guard
-from inference_rollouts.rehearsal.program import Recording, record, run
+from inference_rollouts.rehearsal.program import record, run
+from inference_rollouts.rehearsal.recording import Recording
 from tests.conftest import ROOT, example
 
 URN = "urn:pulumi:s::inference-rollouts::"

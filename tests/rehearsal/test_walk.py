@@ -62,16 +62,6 @@ def test_two_rollouts_of_one_service_that_both_stand_at_baseline_can_each_be_wal
         assert [stage.preview.refusals for stage in rehearsal.walk(rollout)] == [()] * len(rollout.steps)
 
 
-def test_a_rollout_that_is_written_down_as_nothing_is_none():
-    config = example("lora-adapter")
-    config[SERVICES]["llm"]["rollout"] = None
-    rehearsal = Rehearsal(ROOT, "lora-adapter", config)
-    (rollout,) = rehearsal.rollouts()
-
-    assert rollout.adapter == "llm"
-    assert [stage.preview.refusals for stage in rehearsal.walk(rollout)] == [()] * len(rollout.steps)
-
-
 def test_walking_changes_nothing_of_the_config_it_was_given():
     for stack in EXAMPLES:
         walked(stack, rehearsal_of(stack).rollouts()[0])
@@ -85,6 +75,15 @@ def test_finish_is_the_edit_of_the_config_that_takes_the_rollout_out():
 
     assert service["serving"] == "llm-new"
     assert "rollout" not in service
+
+
+def test_what_is_written_down_as_nothing_is_no_rollout_to_take_out():
+    (rollout,) = rehearsal_of("node-update").rollouts()
+    config = example("node-update")
+    config[SERVICES]["llm"]["adapters"] = None
+    config[SERVICES]["other"] = {"rollout": None}
+
+    assert at(config, rollout, "prepare")[SERVICES]["llm"]["rollout"]["stage"] == "prepare"
 
 
 def test_a_name_that_collides_only_once_the_canary_stands_is_said_as_a_problem_before_anything_runs():

@@ -10,7 +10,8 @@ import pytest
 
 from inference_rollouts.rehearsal import engine_rules as rules
 from inference_rollouts.rehearsal.engine import Deployed, Preview, held_up_by, preview, state_of
-from inference_rollouts.rehearsal.program import Recording, run
+from inference_rollouts.rehearsal.program import run
+from inference_rollouts.rehearsal.recording import Recording
 from inference_rollouts.rehearsal.walk import Step, at
 from tests.conftest import ROOT
 from tests.program.runs import Place, customs, kind, of_kind, places_of, recorded, rehearsal_of

@@ -95,10 +95,12 @@ def test_null_of_what_nobody_has_changes_nothing():
     assert canary(server={"resources": None, "podSpec": {"hostNetwork": None}}).server == canary().server
 
 
-def test_null_in_a_version_that_is_like_no_other_is_a_problem():
-    assert problems(stable={**copy.deepcopy(STABLE), "external": None}) == [
-        "stable.external: is empty; give it a value, or take it out"
-    ]
+def test_null_in_a_version_that_is_like_no_other_is_nothing_or_a_problem():
+    nothing = {**copy.deepcopy(STABLE), "external": None, "nodes": {**STABLE["nodes"], "spot": None}}
+    empty = {**copy.deepcopy(STABLE), "endpointPicker": {"replicas": None}}
+
+    assert load(config(stable=nothing)) == load(config(stable=copy.deepcopy(STABLE)))
+    assert problems(stable=empty) == ["stable.endpointPicker.replicas: is empty; give it a value, or take it out"]
 
 
 def test_null_in_a_list_is_a_problem_also_where_something_is_inherited():

@@ -160,6 +160,19 @@ def test_settings_are_frozen():
             setattr(value, key, "other")
 
 
+@pytest.mark.parametrize("key", ["rollout", "route.name", "adapters.llm.criticality", "adapters.llm.rollout.override"])
+def test_a_key_that_may_have_nothing_may_be_written_down_as_nothing(key):
+    config, without = own("lora-adapter"), own("lora-adapter")
+    inside, keys = config["services"]["llm"], key.split(".")
+    left_out = without["services"]["llm"]
+    for part in keys[:-1]:
+        inside, left_out = inside[part], left_out[part]
+    inside[keys[-1]] = None
+    left_out.pop(keys[-1], None)
+
+    assert load(config) == load(without)
+
+
 def test_a_version_that_is_neither_serving_nor_to_is_a_template_and_need_not_be_complete():
     config = smallest()
     config["services"]["llm"]["versions"]["spare"] = {"server": {"replicas": 2}}

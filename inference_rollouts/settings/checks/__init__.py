@@ -47,7 +47,7 @@ def _cluster(cluster: Cluster) -> Iterator[Problem]:
     elif not cluster.name and not cluster.context:
         yield Problem("cluster", "names no cluster: give name and location of a GKE cluster, or a context of your kubeconfig")
     elif not cluster.name:
-        for key in sorted({"endpoint", "project"} & cluster.model_fields_set):
+        for key in sorted({"endpoint", "project"} & cluster.model_dump(exclude_unset=True, exclude_none=True).keys()):
             yield Problem(f"cluster.{key}", "has no effect without name and location of a GKE cluster; take it out")
     elif cluster.context and "endpoint" in cluster.model_fields_set:
         yield Problem("cluster.endpoint", "has no effect beside context, which names the endpoint; take one of the two out")

@@ -37,6 +37,7 @@ def service_problems(service: Service, cluster: Cluster | None, at: Place, repor
     for version in service.versions:
         yield from version_problems(service, version, cluster, at, report)
     yield from adapter_problems(service, at, report)
+    yield from _one_unit(service, at)
     yield from _without_effect(service, cluster, at)
 
 
@@ -111,6 +112,23 @@ def _one_rollout_at_a_time(service: Service, at: Place, report: Report) -> Itera
                 f"an adapter rollout (at {adapter.rollout.stage}) and a pool rollout (at {service.rollout.stage}) stand in one service; "
                 "finish one, or take it back to baseline, before the other",
             )
+
+
+def _one_unit(service: Service, at: Place) -> Iterator[Problem]:
+    """Capacities and the peak are compared, so they are in one unit."""
+    units = {"peak": service.peak.unit} if service.peak else {}
+    for name in built_versions(service):
+        server = service.versions[name].server
+        if server and server.capacity:
+            units[f"versions.{name}.server.capacity"] = server.capacity.unit
+    first, *others = units.items() or [("", "")]
+    for place, unit in others:
+        if unit != first[1]:
+            yield Problem(
+                path_of(*at, *place.split(".")), f"is in {unit}, and {first[0]} is in {first[1]}; write both in one unit"
+            )
+    if service.peak and len(units) == 1:
+        yield Problem(path_of(*at, "peak"), "has no effect without server.capacity on a version; add that, or take it out")
 
 
 def _without_effect(service: Service, cluster: Cluster | None, at: Place) -> Iterator[Problem]:

@@ -68,8 +68,7 @@ def is_complete(service: Service, name: str, at: Place, report: Report) -> bool:
 
 
 def _external(version: Version, at: Place) -> Iterator[Problem]:
-    given = {key for key, field in Version.model_fields.items() if key in version.model_fields_set}
-    keys = {Version.model_fields[key].alias for key in given}
+    keys = {Version.model_fields[key].alias for key in version.model_fields_set if getattr(version, key) is not None}
     how = "take it out, or write null where like brings it" if version.like else "take it out"
     for key in NOT_EXTERNAL:
         if key in keys:
@@ -121,7 +120,7 @@ def _without_gke(nodes: Nodes, at: Place) -> Iterator[Problem]:
 
 def _no_effect(nodes: Nodes, keys: Sequence[str], why: str, at: Place) -> Iterator[Problem]:
     for key in keys:
-        if key in nodes.model_fields_set:
+        if key in nodes.model_fields_set and getattr(nodes, key) is not None:
             yield Problem(path_of(*at, key), f"has no effect {why}; take it out")
 
 

@@ -1,0 +1,47 @@
+"""Which moves are raises, and so are asked about: those that give a canary more weight, and no others."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from inference_rollouts import move
+from tests.records import LADDER, override, record, resting, split, weights_at
+
+PAIRS = list(product(LADDER, LADDER))
+
+
+@pytest.mark.parametrize(("origin", "to"), PAIRS)
+def test_a_raise_is_what_gives_the_canary_more_weight(origin, to):
+    gains = weights_at(to, "old", "new").get("new", 0) > weights_at(origin, "old", "new").get("new", 0)
+    resting_adapter = {"style": resting("s1")}
+
+    pools = move.raised(record(split(origin), resting_adapter), record(split(to), resting_adapter))
+    adapter = move.raised(record(resting(), {"tone": split(origin)}), record(resting(), {"tone": split(to)}))
+
+    assert pools == move.Raise(gains, ())
+    assert adapter == move.Raise(False, ("tone",) if gains else ())
+    assert bool(pools) is bool(adapter) is gains
+
+
+def test_what_is_created_or_removed_or_finished_is_no_raise():
+    without, with_one = record(resting()), record(resting(), {"tone": split(50)})
+
+    assert not move.raised(without, with_one)
+    assert not move.raised(with_one, without)
+    assert not move.raised(record(split("retire")), record(resting("new")))
+
+
+def test_a_raise_that_an_override_allows_is_not_asked_about_and_one_that_left_a_spent_override_is():
+    once = override(1, 50)
+
+    assert not move.raised(record(split(1)), record(split(50, override=once)))
+    assert move.raised(record(split(1, override=once)), record(split(10, override=once)))
+
+
+def test_going_up_is_told_from_going_down():
+    assert move.rises(split(10), split(25))
+    assert move.rises(split(100), split("retire"))
+    assert not move.rises(split(10), split(10))
+    assert not move.rises(split("prepare"), split("baseline"))
