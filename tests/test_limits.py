@@ -123,7 +123,8 @@ def picker(mode: str, image: str) -> Record:
 def test_a_picker_may_change_under_traffic_where_its_pool_fails_open_and_not_where_it_fails_closed():
     assert judged(picker("FailOpen", "epp:v1"), picker("FailOpen", "epp:v2")) == []
 
-    (reason,) = judged(picker("FailClose", "epp:v1"), picker("FailClose", "epp:v2"))
+    reason, of_the_canary = judged(picker("FailClose", "epp:v1"), picker("FailClose", "epp:v2"))
+    assert "llm-new carries 10 %" in of_the_canary, "it is like llm"
     assert (
         "llm carries 90 % of the traffic, and this changes it (picker.pod.spec.containers[epp].image: epp:v1 → epp:v2)" in reason
     )

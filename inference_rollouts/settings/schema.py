@@ -28,7 +28,7 @@ def schema() -> Body:
         "properties": {**{f"{PROJECT}:{key}": value for key, value in own.items()}, **own},
         "patternProperties": {f"^(?!{PROJECT}:)[^:]+:.+$": {}},
         "additionalProperties": False,
-        "allOf": [{"anyOf": [{"required": [f"{PROJECT}:{key}"]}, {"required": [key]}]} for key in own],
+        "allOf": [{"anyOf": [{"required": [f"{PROJECT}:{key}"]}, {"required": [key]}]} for key in generated["required"]],
     }
     of_versions = {"Version", *_reached("Version", definitions)}
     return {
