@@ -146,7 +146,7 @@ class Record:
             versions={name: _map(fields, f"versions.{name}") for name, fields in versions.items()},
             in_place=tuple(_text(name, "inPlace") for name in _list(data.get("inPlace"), "inPlace")),
             door=_optional(data, "door"),
-            limits=Limits.from_wire(_optional(data, "limits")),
+            limits=_limits(_optional(data, "limits")),
         )
 
 
@@ -155,6 +155,13 @@ def _within(place: str, wire: Any) -> Split:
         return Split.from_wire(wire)
     except Unreadable as e:
         raise Unreadable(f"{place}: {e}") from e
+
+
+def _limits(data: Mapping[str, Any]) -> Limits:
+    try:
+        return Limits.from_wire(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise Unreadable(f"limits is {_given(data)}, which holds no limits of a raise") from e
 
 
 def _override(value: Any) -> Override | None:

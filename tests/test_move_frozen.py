@@ -230,7 +230,9 @@ def test_no_frozen_field_follows_from_the_stage(stage):
         ({"a": []}, {"a": [{"name": "x"}]}, 'a[x]: nothing → {"name": "x"}'),
         ({"a": [{"name": ["x"]}]}, {"a": [{"name": ["y"]}]}, "a[0].name[0]: x → y"),
         ({"a": [{"name": {}, "v": 1}]}, {"a": [{"name": {}, "v": 2}]}, "a[0].v: 1 → 2"),
-        ({"a": "x" * 70}, {"a": 1}, f"a: {'x' * 57}… → 1"),
+        ({"a": "x" * 60}, {"a": 1}, f"a: {'x' * 60} → 1"),
+        ({"a": "x" * 61}, {"a": 1}, f"a: {'x' * 57}… → 1"),
+        ({"a": ["ä"]}, {"a": True}, 'a: ["ä"] → true'),
     ],
 )
 def test_a_change_is_shown_by_path_with_old_and_new(before, after, shown):

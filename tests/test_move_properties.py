@@ -5,15 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from inference_rollouts import move
+from inference_rollouts.capacity import Capacity
 from inference_rollouts.errors import InputError
+from inference_rollouts.limits import Limits
 from inference_rollouts.record import Record, Split, Unreadable
 from inference_rollouts.stages import Stage
+from inference_rollouts.windows import Freeze
 from tests.records import STACK, as_hooks_see, record, weights_at
 from tests.records import plan as plan_of
 from tests.strategies import names, pairs, splits
@@ -119,9 +123,18 @@ def test_every_reason_is_one_sentence_of_its_own(pair):
 @QUICK
 @given(splits(), splits(), st.sets(names))
 def test_staying_is_always_allowed(pools, adapter, in_place):
-    here = record(pools, {"tone": adapter}, in_place=tuple(in_place))
+    here = record(pools, {"tone": adapter}, in_place=tuple(in_place), limits=HELD)
 
-    assert move.judge("chat", here, here) == []
+    assert move.judge("chat", here, here, NOW) == []
+
+
+HELD = Limits(
+    peak=1000,
+    capacity={name: Capacity(1, 1, "requestsPerSecond") for name in "abc"},
+    freeze=(Freeze("Mon", "Sun", "UTC", "for ever"),),
+)
+"""Limits under which nothing may rise: a window that never ends, and no version that could carry anything."""
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def fallen(split: Split, there: Stage) -> Split:
@@ -132,7 +145,7 @@ def fallen(split: Split, there: Stage) -> Split:
 @QUICK
 @given(splits(), splits(), st.sets(names), st.integers(1, 100))
 def test_a_fall_that_changes_nothing_else_is_never_refused(pools, adapter, in_place, weight):
-    here = record(pools, {"tone": adapter}, in_place=tuple(in_place))
+    here = record(pools, {"tone": adapter}, in_place=tuple(in_place), limits=HELD)
     for split in (pools, adapter):
         ways: list[Stage] = [100] if split.stage == "retire" else ["prepare", weight] if isinstance(split.stage, int) else []
         for there in ways:
@@ -140,7 +153,7 @@ def test_a_fall_that_changes_nothing_else_is_never_refused(pools, adapter, in_pl
                 continue
             down = fallen(split, there)
             fell = replace(here, pools=down) if split is pools else replace(here, adapters={"tone": down})
-            assert move.judge("chat", here, fell) == []
+            assert move.judge("chat", here, fell, NOW) == []
 
 
 # --- by the plan: sequences of edits of a real stack file -----------------------------------------------------------------

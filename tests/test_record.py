@@ -54,6 +54,14 @@ def test_floats_become_whole_numbers_all_the_way_down():
     assert repr(whole({"a": [1.0, {"b": 25.0}], "c": 0.5, "d": True})) == "{'a': [1, {'b': 25}], 'c': 0.5, 'd': True}"
 
 
+def test_numbers_deep_in_a_record_are_whole_too():
+    there = record(resting(), versions={"old": {"pool": {"port": 8000}}})
+
+    back = Record.from_wire(as_hooks_see(there.to_wire()))
+
+    assert repr(back.versions) == "{'old': {'pool': {'port': 8000}}}"
+
+
 def test_what_is_left_out_means_none():
     bare = Record.from_wire({"pools": resting().to_wire(), "adapters": None})
 
@@ -109,6 +117,12 @@ def test_a_broken_split_is_refused_with_the_field_and_what_stands_there(field, v
         ("inPlace", "old", "inPlace is 'old', which is no list"),
         ("inPlace", [True], "inPlace is True, which is no text"),
         ("door", "open", "door is 'open', which is no map"),
+        ("limits", "none", "limits is 'none', which is no map"),
+        ("limits", {"freeze": [{"from": "Fri"}]}, "limits is {'freeze': [{'from': 'Fri'}]}, which holds no limits"),
+        ("limits", {"capacity": {"old": 5}}, "which holds no limits"),
+        ("limits", {"capacity": {"old": {"replicas": "x", "perReplica": 1, "unit": "u"}}}, "which holds no limits"),
+        ("limits", {"freeze": 5}, "which holds no limits"),
+        ("limits", {"capacity": ["old"]}, "which holds no limits"),
     ],
 )
 def test_a_broken_record_is_refused_with_the_field_and_what_stands_there(field, value, words):
