@@ -10,13 +10,17 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inference_rollouts import move, wording
+from inference_rollouts.capacity import Capacity
+from inference_rollouts.limits import Limits
 from inference_rollouts.record import Split
+from inference_rollouts.windows import Freeze
 from tests.records import Edit, as_it_is, at, judged, override, put, record, resting, split, tone_at
 
 GOLDEN = Path(__file__).parent / "golden" / "refusals.txt"
@@ -54,6 +58,15 @@ def of_edits(before: Edit | tuple[Edit, ...], after: Edit | tuple[Edit, ...]) ->
     """A move of a stack file."""
     return lambda: judged(before, after)
 
+
+def held(limits: Limits) -> Callable[[], list[str]]:
+    """A raise that limits hold back, on the first day of a year."""
+    old, new = record(split(10), limits=limits), record(split(25), limits=limits)
+    return lambda: move.judge("chat", old, new, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+WINDOW = Limits(freeze=(Freeze("2026-12-20", "2027-01-06", "Europe/Berlin", "the holidays"),))
+SMALL = Limits(peak=40, capacity={"new": Capacity(2, 4, "requestsPerSecond")})
 
 MOVES: dict[str, Callable[[], list[str]]] = {
     "a rung is skipped": of_edits(at(10), at(50)),
@@ -97,6 +110,8 @@ MOVES: dict[str, Callable[[], list[str]]] = {
     "an adapter is removed": of_edits(as_it_is, put("adapters.tone", None)),
     "decommission with a move": of_edits(at(10), (at(25), LEAVES)),
     "an adapter's move while its service leaves": of_edits((tone_at(10), LEAVES), (tone_at(50), LEAVES)),
+    "a freeze window": held(WINDOW),
+    "a canary that is too small": held(SMALL),
     "a live check fails": lambda: [wording.not_ready("service chat", "the Deployment new has 1 of 2 pods ready")],
     "the guard fails": lambda: [
         wording.unreadable("Unreadable: the deployed record: pools: stage is missing, which is no stage")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from inference_rollouts.cli.project import complete_stack, open_stack
+from inference_rollouts.cli.project import complete_stack, open_stack, plan_of
 from inference_rollouts.errors import InputError
 from inference_rollouts.settings.stack_file import StackFile
 
@@ -57,7 +57,7 @@ def read_stacks(stacks: list[str]) -> list[StackFile]:
     for stack in stacks:
         try:
             file = open_stack(stack)
-            file.settings()
+            plan_of(file)
             found.append(file)
         except InputError as e:
             problems += e.problems

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from inference_rollouts.cli.app import AnyStacks, AsJson, OneStack, Stacks, app, console, print_json, read_stacks
-from inference_rollouts.cli.project import open_stack
+from inference_rollouts.cli.project import open_stack, plan_of
 from inference_rollouts.errors import InputError
 
 
@@ -68,14 +68,12 @@ def rehearse(
 @app.command()
 def validate(stacks: Stacks) -> None:
     """Check stack files: every problem at once, each with its file, line, path and what is allowed."""
-    from inference_rollouts.plan import plan_for
-
     problems = []
     for stack in stacks:
         try:
             file = open_stack(stack)
-            plan_for(file.settings())
-            console().print(f"{file.path}: no problems")
+            plan_of(file)
+            console().print(f"{file.path}: no problems", markup=False)
         except InputError as e:
             problems += e.problems
     if problems:

@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 
 from inference_rollouts.cli.history import stack_path
-from inference_rollouts.cli.project import find_project, open_stack
+from inference_rollouts.cli.project import find_project, open_stack, plan_of
 from inference_rollouts.edit import costs, report_words
 from inference_rollouts.edit.changes import Change, changes
 from inference_rollouts.edit.differences import unified
 from inference_rollouts.edit.operations import parsed
 from inference_rollouts.edit.repository import Repository
 from inference_rollouts.errors import InputError, Problem
-from inference_rollouts.plan import Plan, plan_for
+from inference_rollouts.plan import Plan
 from inference_rollouts.rehearsal.engine import Operation, Preview, preview, state_of
 from inference_rollouts.rehearsal.program import Recording, run
 from inference_rollouts.settings import Stack
@@ -184,7 +184,7 @@ def _base_side(shown: Path, called: str, data: bytes) -> Side:
 
 def _side(file: StackFile, data: bytes) -> Side:
     settings = file.settings()
-    return Side(file, data.decode("utf-8-sig"), settings, plan_for(settings))
+    return Side(file, data.decode("utf-8-sig"), settings, plan_of(file))
 
 
 def _operations(before: Side | None, after: Side) -> tuple[Operation, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_rollouts.errors import InputError, Problem, all_of, named, nearest
+from inference_rollouts.plan import Plan, plan_for
 from inference_rollouts.settings import PROJECT
 from inference_rollouts.settings.stack_file import StackFile, read, stack_name
 from inference_rollouts.settings.yaml_nodes import compose, decode
@@ -88,6 +89,19 @@ def _shown(path: Path) -> Path:
         return path.relative_to(Path.cwd())
     except ValueError:
         return path
+
+
+def plan_of(file: StackFile) -> Plan:
+    """The plan of a stack file.
+
+    Raises:
+        InputError: with every problem of text, settings and names, each with its file and line.
+    """
+    settings = file.settings()
+    try:
+        return plan_for(settings)
+    except InputError as e:
+        raise file.placed(e.problems) from None
 
 
 def complete_stack(incomplete: str) -> list[str]:

@@ -23,10 +23,9 @@ from rich.text import Text
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-from inference_rollouts.cli.project import find_project
+from inference_rollouts.cli.project import find_project, plan_of
 from inference_rollouts.edit import report_words, words, yaml_text
 from inference_rollouts.errors import InputError, Problem
-from inference_rollouts.plan import plan_for
 from inference_rollouts.rehearsal.program import Registration, run
 from inference_rollouts.settings.stack_file import StackFile
 
@@ -59,7 +58,7 @@ def rendered(file: StackFile) -> Rendered:
     Raises:
         InputError: when the file has a problem.
     """
-    plan_for(file.settings())
+    plan_of(file)
     recording = run(find_project().folder, file.stack, file.config)
     custom = [r for r in recording.resources.values() if r.custom and not r.type.startswith("pulumi:providers:")]
     objects = [_object(r) for r in custom if r.type.startswith(KUBERNETES)]

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from inference_rollouts import stages
-from inference_rollouts.cli.project import find_project, open_stack
+from inference_rollouts.cli.project import find_project, open_stack, plan_of
 from inference_rollouts.edit.changes import Change, changes
 from inference_rollouts.edit.costs import Nodes, nodes_of
 from inference_rollouts.errors import InputError, Problem
-from inference_rollouts.plan import ModelServiceArgs, Plan, plan_for
+from inference_rollouts.plan import ModelServiceArgs, Plan
 from inference_rollouts.record import Split
 from inference_rollouts.settings import Service, Stack
 from inference_rollouts.settings.kind import built_versions
@@ -54,7 +54,7 @@ def read_all(names: Sequence[str]) -> tuple[list[Standing], list[Problem]]:
         try:
             file = open_stack(name)
             settings = file.settings()
-            found.append(Standing(file, settings, plan_for(settings)))
+            found.append(Standing(file, settings, plan_of(file)))
         except InputError as e:
             problems += e.problems
     return found, problems

@@ -24,11 +24,18 @@ def plan_for(stack: Stack) -> Plan:
     Raises:
         InputError: when two objects would have the same name.
     """
-    services = tuple(_service(name, service, stack) for name, service in sorted(stack.services.items()))
-    plan = Plan(cluster=stack.cluster, gateway=_gateway(stack), services=services)
-    if problems := collisions(plan):
+    # With every canary built: a name that meets another at a later stage is found now.
+    prepared = [_service(name, _prepared(service), stack) for name, service in sorted(stack.services.items())]
+    if problems := collisions(prepared):
         raise InputError(problems)
-    return plan
+    services = tuple(_service(name, service, stack) for name, service in sorted(stack.services.items()))
+    return Plan(cluster=stack.cluster, gateway=_gateway(stack), services=services)
+
+
+def _prepared(service: Service) -> Service:
+    if service.rollout is None:
+        return service
+    return service.model_copy(update={"rollout": service.rollout.model_copy(update={"stage": "prepare"})})
 
 
 def _gateway(stack: Stack) -> GatewayArgs | None:

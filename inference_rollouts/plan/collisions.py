@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from inference_rollouts.errors import Problem, path_of
+from inference_rollouts.errors import Problem, all_of, path_of
 from inference_rollouts.manifests import adapter_split, endpoint_picker, inference_pool, model_server
 from inference_rollouts.manifests.objects import Manifest
-from inference_rollouts.plan.values import Plan, ServedVersionArgs
+from inference_rollouts.plan.values import ModelServiceArgs, ServedVersionArgs
 
 
-def collisions(plan: Plan) -> list[Problem]:
-    """Objects that would have the same kind, namespace and name, each pair as a problem."""
+def collisions(services: Iterable[ModelServiceArgs]) -> list[Problem]:
+    """Objects that would have the same kind, namespace and name: one problem for each pair that meets in a name."""
     owner: dict[tuple[str, str, str], str] = {}
-    problems = []
-    for place, kind, namespace, name in _all_names(plan):
+    met: dict[tuple[str, str, str, str], list[str]] = {}
+    for place, kind, namespace, name in _all_names(services):
         first = owner.setdefault((kind, namespace, name), place)
         if first != place:
-            where = f" in namespace {namespace}" if namespace else ""
-            problems.append(
-                Problem(place, f"its {kind} {name}{where} has the same name as that of {first}; give it another one (names)")
-            )
-    return problems
+            met.setdefault((place, first, namespace, name), []).append(kind)
+    return [Problem(place, _sentence(kinds, *rest)) for (place, *rest), kinds in met.items()]
 
 
-def _all_names(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
-    for service in plan.services:
+def _sentence(kinds: list[str], first: str, namespace: str, name: str) -> str:
+    where = f" in namespace {namespace}" if namespace else ""
+    verb = "has" if len(kinds) == 1 else "have"
+    return f"its {all_of(sorted(kinds))} {name}{where} {verb} the same name as in {first}; give one of them another name (names)"
+
+
+def _all_names(services: Iterable[ModelServiceArgs]) -> Iterator[tuple[str, str, str, str]]:
+    for service in services:
         yield path_of("services", service.name, "route"), "HTTPRoute", service.route.namespace, service.route.name
         for version in service.versions:
             place = path_of("services", service.name, "versions", version.name)

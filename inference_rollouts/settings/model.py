@@ -79,7 +79,7 @@ class Gateway(Settings):
     name: ObjectName
     """Name of the Gateway."""
     namespace: DnsLabel | None = None
-    """Namespace of the Gateway; default: each service's own."""
+    """Namespace of the Gateway; default: each service's own, and `default` for one that is created."""
     create: CreateGateway | None = None
     """Create the Gateway instead of using an existing one."""
 
