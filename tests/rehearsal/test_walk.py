@@ -52,9 +52,9 @@ def test_with_several_rollouts_each_is_walked_while_the_others_stay_at_the_files
 def test_two_rollouts_of_one_service_that_both_stand_at_baseline_can_each_be_walked():
     config = example("base-model")
     service = config[SERVICES]["llm"]
-    service["rollout"]["stage"] = "baseline"
+    service["rollout"] |= {"stage": "baseline", "steps": [100]}
     service["adapters"]["tone"]["versions"]["tone-v2"] = {"source": "gs://my-adapters/tone-v2-gemma-3-12b"}
-    service["adapters"]["tone"]["rollout"] = {"to": "tone-v2", "stage": "baseline"}
+    service["adapters"]["tone"]["rollout"] = {"to": "tone-v2", "stage": "baseline", "steps": [100]}
     service["versions"]["llm-pool-version-2"]["adapters"]["tone-v2"] = {"source": "gs://my-adapters/tone-v2-llama-3.3-70b"}
     rehearsal = Rehearsal(ROOT, "base-model", config)
 
