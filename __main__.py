@@ -18,4 +18,4 @@ if wanted.gateway:
     Gateway("gateway", wanted.gateway, inside)
 for service in wanted.services:
     ModelService(service.name, service, inside, live=LiveChecks(access, service))
-    pulumi.export(service.name, service.record.pools.to_wire())
+    pulumi.export(service.name, service.outputs)

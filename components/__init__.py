@@ -11,13 +11,14 @@ from components.model_server import ModelServer, ModelServerArgs
 from components.model_service import ModelService, ModelServiceArgs
 from components.served_version import ServedVersion, ServedVersionArgs
 from components.stack_config import stack_config
-from components.weighted_route import WeightedRoute, WeightedRouteArgs
+from components.weighted_route import Backend, TestHeader, WeightedRoute, WeightedRouteArgs
 
 __all__ = [
     "AcceleratorNodePool",
     "AcceleratorNodePoolArgs",
     "AdapterSplit",
     "AdapterSplitArgs",
+    "Backend",
     "ClusterAccess",
     "ClusterAccessArgs",
     "EndpointPicker",
@@ -33,6 +34,7 @@ __all__ = [
     "ModelServiceArgs",
     "ServedVersion",
     "ServedVersionArgs",
+    "TestHeader",
     "WeightedRoute",
     "WeightedRouteArgs",
     "stack_config",

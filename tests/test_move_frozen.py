@@ -201,6 +201,17 @@ def test_only_the_node_pool_has_fields_that_replace_it():
     assert move.judge("chat", old, new) == []
 
 
+def test_a_picker_may_begin_or_stop_to_fail_closed_but_not_change_while_it_does():
+    without, closed, other = (
+        record(resting(), versions={"old": {"podTemplate": {}, **picker}})
+        for picker in ({}, {"picker": {"image": "v1"}}, {"picker": {"image": "v2"}})
+    )
+
+    assert move.judge("chat", without, closed) == []
+    assert move.judge("chat", closed, without) == []
+    assert "picker.image: v1 → v2" in only(move.judge("chat", closed, other))
+
+
 def test_a_field_that_is_null_or_absent_is_the_same():
     old, new = (record(resting(), versions={"old": fields}) for fields in ({"nodePool": None}, {}))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 
 from inference_rollouts import move
+from inference_rollouts.limits import Limits
+from inference_rollouts.windows import Freeze
 from tests.records import LADDER, override, record, resting, split, weights_at
 
 PAIRS = list(product(LADDER, LADDER))
@@ -38,6 +41,22 @@ def test_a_raise_that_an_override_allows_is_not_asked_about_and_one_that_left_a_
 
     assert not move.raised(record(split(1)), record(split(50, override=once)))
     assert move.raised(record(split(1, override=once)), record(split(10, override=once)))
+
+
+def test_the_adapters_that_rise_are_named_in_order():
+    adapters = {"tone": split(1, "t1", "t2"), "style": split(1, "s1", "s2")}
+
+    both = move.raised(record(resting(), adapters), record(resting(), {name: split(10) for name in adapters}))
+
+    assert both == move.Raise(False, ("style", "tone"))
+
+
+def test_without_a_clock_no_freeze_window_is_judged():
+    always = Limits(freeze=(Freeze("Mon", "Sun", "UTC", "for ever"),))
+    old, new = record(split(1), limits=always), record(split(10), limits=always)
+
+    assert move.judge("chat", old, new) == []
+    assert move.judge("chat", old, new, datetime(2027, 1, 1, tzinfo=UTC)) != []
 
 
 def test_going_up_is_told_from_going_down():

@@ -87,7 +87,6 @@ def _rollout_json(walked: Walked) -> dict[str, Any]:
             {
                 "stage": stage.stage,
                 "weights": dict(stage.weights),
-                "notes": list(stage.notes),
                 "operations": [_operation_json(operation) for operation in stage.preview.operations],
             }
             for stage in walked.stages

@@ -165,6 +165,7 @@ class GatewayArgs:
         listeners: as in the Gateway API; empty for HTTPS on 443 with `tls`, else HTTP on 80.
         tls: `tls` of HTTPS listeners that have none.
         address: name of a reserved regional address.
+        route_namespaces: namespaces whose routes may attach; empty for the Gateway's own.
     """
 
     name: str
@@ -173,17 +174,25 @@ class GatewayArgs:
     listeners: tuple[Mapping[str, Any], ...] = ()
     tls: Mapping[str, Any] | None = None
     address: str | None = None
+    route_namespaces: tuple[str, ...] = ()
+
+
+def _allowed_routes(args: GatewayArgs) -> Manifest:
+    """The Gateway's own namespace, or exactly those that have a route: never all of them."""
+    if set(args.route_namespaces) <= {args.namespace}:
+        return {"namespaces": {"from": "Same"}}
+    named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(args.route_namespaces)}
+    return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [named]}}}
 
 
 def gateway(args: GatewayArgs) -> Manifest:
     """gateway.networking.k8s.io/v1 Gateway."""
-    allowed = {"namespaces": {"from": "Same"}}
     default = (
         {"name": "https", "protocol": "HTTPS", "port": 443} if args.tls else {"name": "http", "protocol": "HTTP", "port": 80}
     )
     listeners: list[Manifest] = []
     for listener in args.listeners or (default,):
-        whole = {"allowedRoutes": allowed, **listener}
+        whole = {"allowedRoutes": _allowed_routes(args), **listener}
         if args.tls and whole.get("protocol") == "HTTPS":
             whole = {"tls": {"mode": "Terminate", **args.tls}, **whole}
         listeners.append(whole)

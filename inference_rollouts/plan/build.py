@@ -38,13 +38,19 @@ def _prepared(service: Service) -> Service:
     return service.model_copy(update={"rollout": service.rollout.model_copy(update={"stage": "prepare"})})
 
 
+def gateway_namespace(stack: Stack) -> str | None:
+    """Where the Gateway stands; None for each service's own namespace."""
+    return stack.gateway.namespace or ("default" if stack.gateway.create else None)
+
+
 def _gateway(stack: Stack) -> GatewayArgs | None:
     create = stack.gateway.create
     if create is None:
         return None
     return GatewayArgs(
         name=stack.gateway.name,
-        namespace=stack.gateway.namespace or "default",
+        namespace=str(gateway_namespace(stack)),
+        route_namespaces=tuple(sorted({service.namespace for service in stack.services.values()})),
         gateway_class=create.gateway_class,
         listeners=create.listeners,
         tls=create.tls,
@@ -100,7 +106,7 @@ def _protected(service: Service, version: str) -> bool:
 def _parent_refs(service: Service, stack: Stack) -> tuple[Mapping[str, Any], ...]:
     if service.route.parent_refs:
         return service.route.parent_refs
-    namespace = stack.gateway.namespace
+    namespace = gateway_namespace(stack)
     across = namespace is not None and namespace != service.namespace
     return ({"name": stack.gateway.name, **({"namespace": namespace} if across else {})},)
 

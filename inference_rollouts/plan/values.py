@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from inference_rollouts.checks import MetricCheck
 from inference_rollouts.manifests.adapter_split import AdapterSplitArgs
@@ -83,6 +84,12 @@ class ModelServiceArgs:
     conditions: Mapping[str, Conditions] = field(default_factory=dict)
     metrics_url: str | None = None
     metrics_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """What the stack exports of the service: where each rollout stands, and what a preview notes beside it."""
+        adapters = {name: split.to_wire() for name, split in self.record.adapters.items()}
+        return {"pools": self.record.pools.to_wire(), "adapters": adapters, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,6 @@ from tests.conftest import EXAMPLES, ROOT, stack_path
 OPS = {"create", "update", "replace", "delete", "same", "refuse"}
 OPERATION = {"op", "type", "name", "object", "protected", "diff", "reason"}
 STAGE = {"stage", "weights", "operations"}
-BESIDE = {"notes"}
-"""What a stage may have beside what the issue lists: sentences for people."""
 
 
 # --- the document -----------------------------------------------------------------------------------------------------
@@ -31,7 +29,7 @@ def test_json_is_one_document_of_the_agreed_shape(stack):
     (walked,) = ended.document["rollouts"]
     assert walked.keys() == {"service", "adapter", "kind", "from", "to", "stages"}
     for stage in walked["stages"]:
-        assert stage.keys() - BESIDE == STAGE
+        assert stage.keys() == STAGE
         assert stage["operations"]
         for operation in stage["operations"]:
             assert operation.keys() == OPERATION

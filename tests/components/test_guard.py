@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.guard import binding, guard, service_guard
-from inference_rollouts import move
+from components.guard import binding, guard, service_guard, split_guard
 from inference_rollouts.naming import SPLIT_ANNOTATION
 from inference_rollouts.record import Split
 from inference_rollouts.rehearsal.program import Recording, Registration, record, run
-from tests.records import Edit, as_it_is, at, planned, put, stack_config, tone_at
-
-ROOT = Path(__file__).resolve().parents[2]
-SERVICE = "inference-rollouts:index:ModelService"
-ROUTE = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
-REWRITE = "kubernetes:inference.networking.x-k8s.io/v1alpha2:InferenceModelRewrite"
-
-Ask = Callable[[Recording], Any]
-
-
-def during(ask: Ask, *edits: Edit) -> Any:
-    """The answer to a question that is asked while the program's hooks can be called."""
-    answers = []
-    run(ROOT, "test", stack_config(*edits), lambda recording: answers.append(ask(recording)))
-    return answers[0]
-
-
-def found(recording: Recording, kind: str, name: str = "") -> Registration:
-    """The one registration of a type whose logical name holds a text."""
-    (registration,) = (r for r in recording.resources.values() if r.type == kind and name in r.name)
-    return registration
-
-
-def asked(recording: Recording, registration: Registration, old_inputs: Mapping[str, Any]) -> str:
-    """What the one hook of a resource answers."""
-    (hook,) = registration.before_update
-    return recording.call_hook(hook, registration, old_inputs)
-
-
-def answer(kind: str, deployed: Edit, wanted: Edit) -> str:
-    """What the guard of a kind answers to a move of the pools or of the adapter tone."""
-    name = "tone" if kind == REWRITE else ""
-    before = planned(deployed)
-    annotated = before.adapters["tone"] if kind == REWRITE else before.pools
-    old = before.to_wire() if kind == SERVICE else {"metadata": {"annotations": {SPLIT_ANNOTATION: annotated.to_json()}}}
-    return during(lambda recording: asked(recording, found(recording, kind, name), old), wanted)
-
+from tests.components.asking import REWRITE, ROOT, ROUTE, SERVICE, answer, answer_of, asked, during, found
+from tests.records import as_it_is, at, planned, put, stack_config, tone_at
 
 # --- what it refuses ------------------------------------------------------------------------------------------------------
 
@@ -99,151 +62,17 @@ def test_a_changed_machine_is_named_by_its_field():
     assert "nodePool.node_config.machine_type: g2-standard-12 → g2-standard-16" in text
 
 
-# --- what it cannot judge -------------------------------------------------------------------------------------------------
+def test_a_service_guard_that_can_ask_nobody_judges_by_the_rules_alone():
+    at_10, at_25, at_50 = (planned(at(stage)).to_wire() for stage in (10, 25, 50))
+
+    assert answer_of(lambda: service_guard("chat"), at_10, at_25) == ""
+    assert "10 to 50 skips a rung" in answer_of(lambda: service_guard("chat"), at_10, at_50)
 
 
-class Unsayable(Exception):
-    """An exception whose text cannot be had."""
+def test_a_wanted_object_without_the_annotation_is_left_to_the_guard_of_the_service():
+    annotated = {"metadata": {"annotations": {SPLIT_ANNOTATION: planned(at(10)).pools.to_json()}}}
 
-    def __str__(self) -> str:
-        raise RuntimeError
-
-
-FAILURES = [
-    TimeoutError(),
-    AssertionError(),
-    KeyError("x"),
-    ValueError(""),
-    ValueError("\n\n"),
-    asyncio.CancelledError(),
-    asyncio.CancelledError("stop"),
-    RecursionError(),
-    MemoryError(),
-    StopIteration(),
-    GeneratorExit(),
-    KeyboardInterrupt(),
-    SystemExit(0),
-    SystemExit(""),
-    BaseException(),
-    Unsayable(),
-    pulumi.RunError(""),
-]
-
-
-def raising(error: BaseException) -> Callable[..., list[str]]:
-    def judge(*_: Any) -> list[str]:
-        raise error
-
-    return judge
-
-
-def looking(result: Callable[..., Any]) -> Callable[..., Any]:
-    async def ask(*_: Any) -> Any:
-        await asyncio.sleep(0)
-        return result()
-
-    return ask
-
-
-def consenting(*_: Any) -> list[str]:
-    return []
-
-
-ODD: dict[str, Callable[..., Any]] = {"none": lambda *_: None, "empty": lambda *_: [""], "number": lambda *_: [5]}
-
-
-def guards() -> Iterator[pulumi.ResourceHook]:
-    """One for each way in which a judgement, or a look at the world, can fail; and one that consents."""
-    for i, error in enumerate(FAILURES):
-        yield guard(f"judge-{i}", raising(error))
-        yield guard(f"ask-{i}", consenting, looking(raising(error)))
-    for name, odd in ODD.items():
-        yield guard(f"judge-{name}", odd)
-        yield guard(f"ask-{name}", consenting, looking(odd))
-    yield guard("judge-refuses", lambda *_: ["no; go back"], looking(raising(KeyError("asked"))))
-    yield guard("ask-refuses", consenting, looking(lambda: ["not ready; wait"]))
-    yield guard("consent", consenting, looking(consenting))
-
-
-@pytest.fixture(scope="module")
-def answers_to_failures() -> Mapping[str, str]:
-    """The answer of each of them, all from one program, the one that consents last."""
-    answers: dict[str, str] = {}
-
-    def program() -> None:
-        for hook in guards():
-            pulumi.ComponentResource("t:index:T", hook.name, {"n": 1}, pulumi.ResourceOptions(hooks=binding(hook)))
-
-    def ask(recording: Recording) -> None:
-        # The one that consents last: the order in which they were registered varies.
-        for registration in sorted(recording.resources.values(), key=lambda r: r.name == "consent"):
-            answers[registration.name] = recording.call_hook(registration.name, registration, {"n": 0})
-
-    record(program, "test", {}, ask)
-    assert list(answers)[-1] == "consent"
-    return answers
-
-
-@pytest.mark.parametrize("who", ["judge", "ask"])
-@pytest.mark.parametrize(
-    "number", range(len(FAILURES)), ids=[repr(e) if not isinstance(e, Unsayable) else "Unsayable" for e in FAILURES]
-)
-def test_whatever_the_judgement_dies_of_is_a_refusal_in_words(answers_to_failures, who, number):
-    text = answers_to_failures[f"{who}-{number}"]
-
-    assert text.startswith("this change could not be judged, so it is refused")
-    assert type(FAILURES[number]).__name__ in text or "RuntimeError" in text  # a coroutine turns StopIteration into one
-    assert "\n" not in text
-
-
-@pytest.mark.parametrize("who", ["judge", "ask"])
-@pytest.mark.parametrize("name", ODD)
-def test_a_judgement_without_reasons_to_read_is_no_consent(answers_to_failures, who, name):
-    assert "could not be judged" in answers_to_failures[f"{who}-{name}"]
-
-
-def test_the_world_is_asked_only_of_what_the_rules_allow(answers_to_failures):
-    assert answers_to_failures["judge-refuses"] == "no; go back"
-    assert answers_to_failures["ask-refuses"] == "not ready; wait"
-
-
-def test_the_callback_server_lives_on_after_every_failure(answers_to_failures):
-    assert answers_to_failures["consent"] == ""
-
-
-@pytest.mark.parametrize("error", [TimeoutError(), AssertionError(), KeyError("x"), asyncio.CancelledError(), RecursionError()])
-def test_the_services_own_guard_refuses_when_the_rules_fail(monkeypatch, error):
-    monkeypatch.setattr(move, "judge", raising(error))
-
-    text = answer(SERVICE, at(10), at(10))
-
-    assert "could not be judged" in text
-    assert type(error).__name__ in text
-
-
-@pytest.mark.parametrize(
-    ("inputs", "words"),
-    [
-        ({}, "pools"),
-        ({"pools": None}, "pools"),
-        ({"pools": {"serving": "old", "stage": "canary", "weights": {"old": 100}}}, "'canary', which is no stage"),
-        ({"pools": {"serving": "old", "stage": 10, "weights": {"old": "many"}}}, "weights.old is 'many'"),
-        ({"pools": "secret"}, "pools"),
-    ],
-)
-def test_deployed_inputs_that_hold_no_record_are_refused_in_words(inputs, words):
-    text = during(lambda recording: asked(recording, found(recording, SERVICE), inputs), at(10))
-
-    assert "could not be judged, so it is refused and nothing was changed: Unreadable: the deployed record: " in text
-    assert words in text
-
-
-def test_a_record_that_is_secret_is_refused_in_words():
-    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": planned(at(10)).pools.to_wire()}
-
-    text = during(lambda recording: asked(recording, found(recording, SERVICE), {"pools": secret}), at(10))
-
-    assert "could not be judged" in text
+    assert answer_of(lambda: split_guard("chat", "service chat"), annotated, {"metadata": {"name": "chat"}}) == ""
 
 
 # --- numbers, annotations -------------------------------------------------------------------------------------------------
