@@ -102,20 +102,8 @@ def as_json(found: Report) -> dict[str, Any]:
         "nodesAdded": [nodes.to_json() for nodes in found.added],
         "surge": [nodes.to_json() for nodes in found.surge],
         "notes": found.notes,
-        "operations": [_operation_json(operation) for operation in found.operations],
+        "operations": [operation.to_json() for operation in found.operations],
         "diff": found.diff,
-    }
-
-
-def _operation_json(operation: Operation) -> dict[str, Any]:
-    return {
-        "op": operation.op,
-        "type": operation.type,
-        "name": operation.name,
-        "object": operation.object,
-        "protected": operation.protected,
-        "diff": list(operation.diff),
-        "reason": "\n".join(operation.reasons) or None,
     }
 
 

@@ -87,7 +87,7 @@ def _rollout_json(walked: Walked) -> dict[str, Any]:
             {
                 "stage": stage.stage,
                 "weights": dict(stage.weights),
-                "operations": [_operation_json(operation) for operation in stage.preview.operations],
+                "operations": [operation.to_json() for operation in stage.preview.operations],
             }
             for stage in walked.stages
         ],
@@ -98,18 +98,6 @@ def _rollout_json(walked: Walked) -> dict[str, Any]:
             for move in walked.moves
         ]
     return out
-
-
-def _operation_json(operation: Operation) -> dict[str, Any]:
-    return {
-        "op": operation.op,
-        "type": operation.type,
-        "name": operation.name,
-        "object": operation.object,
-        "protected": operation.protected,
-        "diff": list(operation.diff),
-        "reason": "\n".join(operation.reasons) or None,
-    }
 
 
 # --- text -------------------------------------------------------------------------------------------------------------

@@ -47,6 +47,18 @@ class Operation:
         """Last part of the type token: `HTTPRoute`."""
         return self.type.rpartition(":")[2]
 
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, for programs."""
+        return {
+            "op": self.op,
+            "type": self.type,
+            "name": self.name,
+            "object": self.object,
+            "protected": self.protected,
+            "diff": list(self.diff),
+            "reason": "\n".join(self.reasons) or None,
+        }
+
     @property
     def title(self) -> str:
         """Kind and object name, as a person says it."""

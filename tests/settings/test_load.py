@@ -277,7 +277,7 @@ def test_every_key_is_documented_in_a_sentence(model):
 
 
 def test_every_key_of_the_design_that_acts_is_there():
-    """../shared/DESIGN.md section 4, without the keys that act in later issues."""
+    """The keys that stack files have been promised; more may follow, none of these may go."""
     keys = {
         (): "cluster gateway services",
         ("cluster",): "name location project endpoint context",
