@@ -13,12 +13,6 @@ Stage = Literal["baseline", "prepare", "retire"] | int
 
 NAMED: tuple[Stage, ...] = ("baseline", "prepare", "retire")
 
-MEANING: dict[str, str] = {
-    "baseline": "only the serving version stands and has all the traffic",
-    "prepare": "the new version is built, at weight 0",
-    "retire": "the new version has all the traffic; the old one still stands, idle and unprotected",
-}
-
 
 class Share(NamedTuple):
     """What stable and canary get at a stage: percent, or None for no backend at all."""

@@ -56,8 +56,3 @@ def test_without_a_rollout_the_serving_version_has_all_the_traffic():
 
 def test_the_ladder_is_baseline_prepare_the_steps_and_retire():
     assert stages.ladder((1, 50, 100)) == ("baseline", "prepare", 1, 50, 100, "retire")
-
-
-def test_every_named_stage_has_a_meaning_to_print():
-    assert set(stages.MEANING) == set(stages.NAMED)
-    assert all(stages.MEANING.values())

@@ -131,7 +131,17 @@ def test_every_component_records_its_outputs(place):
 def test_the_stack_exports_where_each_service_stands():
     for place in PLACES:
         services = components(recorded(place), "ModelService")
-        assert recorded(place).exports == {service.name: service.inputs["pools"] for service in services}
+        exported = recorded(place).exports
+        assert exported.keys() == {service.name for service in services}
+        for service in services:
+            shown = exported[service.name]
+            assert (shown["pools"], shown["adapters"]) == (service.inputs["pools"], service.inputs["adapters"])
+
+
+def test_the_stack_exports_the_header_by_which_a_criticality_acts():
+    exported = recorded(next(place for place in PLACES if "lora-adapter" in str(place))).exports
+
+    assert any("x-gateway-inference-objective" in note for note in exported["llm"]["notes"])
 
 
 def test_logical_names_tell_what_a_thing_is_and_nothing_that_changes_between_stages():
