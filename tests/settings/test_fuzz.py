@@ -17,7 +17,7 @@ from inference_rollouts.settings.stack_file import read
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "stacks").glob("Pulumi.*.yaml"))
-EXAMPLES = 600
+EXAMPLES = 2000
 """Of each of the two kinds; the seeds are the numbers, so every run is the same."""
 
 ODD: tuple[Any, ...] = (
