@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pulumi
 
 from components.cluster_access import ClusterAccess
-from inference_rollouts.checks import blocks
+from inference_rollouts.checks import Finding, blocks
 from inference_rollouts.move import Raise
 from inference_rollouts.plan import ModelServiceArgs
 from inference_rollouts.record import Record
@@ -36,7 +36,7 @@ class LiveChecks:
         asked.append("the live weights are the deployed ones")
         held = {adapter.name for v in self.service.versions if v.server for adapter in v.server.adapters if adapter.routed}
         asked += [f"every ready pod holds {', '.join(sorted(held))}"] if held else []
-        for name in (("",) if raised.pools else ()) + raised.adapters:
+        for name in raised.names:
             conditions = self.service.conditions.get(name)
             if conditions and conditions.bake:
                 asked.append(f"the rung is {conditions.bake} s old")
@@ -50,15 +50,18 @@ class LiveChecks:
         return await asyncio.to_thread(self._ask, kubeconfig, deployed, raised)
 
     def _ask(self, kubeconfig: str | None, deployed: Record, raised: Raise) -> list[str]:
-        from inference_rollouts.observe.ask import ask, metric_findings
+        from inference_rollouts.observe.ask import ask
         from inference_rollouts.observe.cluster import Cluster
-        from inference_rollouts.observe.from_plan import bake_target, metric_targets, ready_target
+        from inference_rollouts.observe.from_plan import bake_target, metric_target, ready_target
 
         cluster = Cluster(kubeconfig=kubeconfig, context=self.access.context)
         target = ready_target(self.service, deployed, raised.adapters)
-        findings = ask(cluster, target, now=datetime.now(UTC), bake=bake_target(self.service, target, raised))
-        for metrics in metric_targets(self.service, deployed, raised, self.access.project):
-            findings += metric_findings(metrics)
-        for finding in findings:
+        found: list[Finding] = []
+        # Each raise has conditions of its own: one that has baked long enough says nothing of another.
+        for name in raised.names:
+            bake = bake_target(self.service, target, name)
+            metrics = metric_target(self.service, deployed, name, self.access.project)
+            found += ask(cluster, target, now=datetime.now(UTC), bake=bake, metrics=metrics)
+        for finding in found:
             pulumi.log.debug(finding.sentence)
-        return [finding.sentence for finding in blocks(findings)]
+        return list(dict.fromkeys(finding.sentence for finding in blocks(found)))

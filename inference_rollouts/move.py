@@ -77,8 +77,13 @@ class Raise:
     pools: bool
     adapters: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is raised: the empty name for the pools, then the adapters."""
+        return (("",) if self.pools else ()) + self.adapters
+
     def __bool__(self) -> bool:
-        return self.pools or bool(self.adapters)
+        return bool(self.names)
 
 
 def raised(old: Record, new: Record) -> Raise:

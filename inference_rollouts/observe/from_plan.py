@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inference_rollouts import naming
-from inference_rollouts.move import Raise
 from inference_rollouts.observe.ask import BakeTarget, MetricTarget
 from inference_rollouts.observe.prometheus import Prometheus, default_url
 from inference_rollouts.observe.queries import Series
@@ -60,12 +59,10 @@ def _splits(version: ServedVersionArgs, deployed: Record) -> Iterator[SplitTarge
             yield adapter_target(args.api, args.name, split)
 
 
-def bake_target(service: ModelServiceArgs, target: ReadyTarget, raised: Raise) -> BakeTarget | None:
-    """The longest `bake` of what is raised; None where none is asked for, or the canary has no weight to bake yet."""
-    asked = ([("", (target.route,))] if raised.pools else []) + [(name, _of(target, service, name)) for name in raised.adapters]
-    for name, splits in sorted(asked, key=lambda pair: -_conditions(service, pair[0]).bake):
-        return BakeTarget(seconds=_conditions(service, name).bake, splits=splits)
-    return None
+def bake_target(service: ModelServiceArgs, target: ReadyTarget, raised: str) -> BakeTarget:
+    """The least time at the rung, of what is raised: an adapter, or (empty) the pools."""
+    splits = _of(target, service, raised) if raised else (target.route,)
+    return BakeTarget(seconds=_conditions(service, raised).bake, splits=splits)
 
 
 def _of(target: ReadyTarget, service: ModelServiceArgs, adapter: str) -> tuple[SplitTarget, ...]:
@@ -77,21 +74,19 @@ def _conditions(service: ModelServiceArgs, name: str) -> Conditions:
     return service.conditions.get(name, Conditions())
 
 
-def metric_targets(service: ModelServiceArgs, deployed: Record, raised: Raise, project: str | None) -> Iterator[MetricTarget]:
-    """The metric checks of what is raised; a canary without weight has no traffic to ask about."""
-    for name in (("",) if raised.pools else ()) + raised.adapters:
-        split = deployed.adapters[name] if name else deployed.pools
-        checks = _conditions(service, name).checks
-        if not checks or split.to is None or not split.weights.get(split.to):
-            continue
-        stable = _series(service, name, split.serving) if split.weights.get(split.serving) else None
-        yield MetricTarget(
-            prometheus=Prometheus(service.metrics_url or default_url(project or "-")),
-            api=service.record.door["inferenceApi"],
-            checks=checks,
-            canary=_series(service, name, split.to),
-            stable=stable,
-        )
+def metric_target(service: ModelServiceArgs, deployed: Record, raised: str, project: str | None) -> MetricTarget | None:
+    """The metric checks of what is raised; None without any, or where the canary has no traffic to ask about yet."""
+    split = deployed.adapters[raised] if raised else deployed.pools
+    checks = _conditions(service, raised).checks
+    if not checks or split.to is None or not split.weights.get(split.to):
+        return None
+    return MetricTarget(
+        prometheus=Prometheus(service.metrics_url or default_url(project or "-")),
+        api=service.record.door["inferenceApi"],
+        checks=checks,
+        canary=_series(service, raised, split.to),
+        stable=_series(service, raised, split.serving) if split.weights.get(split.serving) else None,
+    )
 
 
 def _series(service: ModelServiceArgs, adapter: str, version: str) -> Series:

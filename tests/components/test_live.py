@@ -189,3 +189,29 @@ def test_a_canary_without_weight_is_asked_for_no_metrics(cluster):
     keys = {"checks": [{"name": "errors", "query": "nobody_asks", "max": 0.05}]}
 
     assert update(config(STACK, "prepare", **keys), config(STACK, 1, **keys)).refusals == ()
+
+
+def test_of_two_adapters_that_rise_each_waits_for_its_own_bake(cluster):
+    """The one with the shorter bake is not carried along by the one whose longer bake is over."""
+
+    def two(stage: Any) -> dict[str, Any]:
+        changed = config("lora-adapter", stage, bake="2h")
+        service = changed["inference-rollouts:services"]["llm"]
+        other = copy.deepcopy(service["adapters"]["llm"])
+        other["versions"] = {key.replace("llm", "tone"): value for key, value in other["versions"].items()}
+        other |= {"serving": "tone-v1", "rollout": {**other["rollout"], "to": "tone-v2", "bake": "1h"}}
+        service["adapters"]["tone"] = other
+        return changed
+
+    cluster.put(*live(run(ROOT, STACK, two(10))))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = "/apis/inference.networking.x-k8s.io/v1alpha2/namespaces/default/inferencemodelrewrites/llm-pool-tone"
+    for entry in cluster.objects[path]["metadata"]["managedFields"]:
+        entry["time"] = now
+    cluster.put(pod("a", "llm-pool"))
+    cluster.adapters["a"] = sidecar(**dict.fromkeys(("llm_v1", "llm_v2", "tone_v1", "tone_v2"), "loaded"))
+
+    (reason,) = update(two(10), two(50)).refusals
+
+    assert "bake: seen" in reason
+    assert "llm-pool-tone" in reason
