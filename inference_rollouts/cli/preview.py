@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from inference_rollouts.cli.changes import details
 from inference_rollouts.cli.preview_report import Report, report
 from inference_rollouts.cli.status import bar
 from inference_rollouts.edit import costs, report_words
@@ -58,22 +59,6 @@ def cost_of(nodes: costs.Nodes) -> str:
     listed = report_words.list_price(nodes.bought, *nodes.priced)
     most = (nodes.most, nodes.most_cost) if nodes.most != nodes.least else None
     return report_words.surge_cost(f"{nodes.least} × {nodes.machine_type}", nodes.version, nodes.least_cost, most, listed)
-
-
-def details(operation: Operation) -> Iterator[str]:
-    """What changes about a resource, and why it is refused or happens without a change."""
-    for path, (old, new) in zip(operation.diff, operation.values, strict=False):
-        if path != "protect":
-            texts = [_shown(value) for value in (old, new)]
-            fits = all(len(text) <= 60 for text in texts)
-            yield f"{path}: {texts[0]} → {texts[1]}" if fits else path
-    yield from operation.reasons
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict) and "weight" in value:
-        return f"{value.get('name') or value.get('modelRewrite')} weight {value['weight']}"
-    return "nothing" if value is None else str(value)
 
 
 # --- JSON and text ----------------------------------------------------------------------------------------------------

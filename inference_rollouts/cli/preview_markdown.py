@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference_rollouts.cli.preview import details, facts, lines, stage
+from inference_rollouts.cli.changes import details
+from inference_rollouts.cli.preview import facts, lines, stage
 from inference_rollouts.cli.preview_report import Report
 from inference_rollouts.edit import report_words
 from inference_rollouts.edit.changes import Change

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from inference_rollouts.cli.changes import details
 from inference_rollouts.cli.project import find_project
 from inference_rollouts.rehearsal.engine import Operation
 from inference_rollouts.rehearsal.walk import MoveVerdict, Rehearsal, RolloutOf, StagePreview
@@ -207,25 +208,9 @@ def _by_version(operations: Iterable[Operation]) -> list[list[Operation]]:
 
 def _detailed(operation: Operation) -> Text:
     text = Text(operation.title, style="bold")
-    for path, (old, new) in zip(operation.diff, operation.values, strict=False):
-        if path != "protect":
-            text.append(f"\n{path}{_change(old, new)}", style="not bold")
-    for reason in operation.reasons:
-        text.append(f"\n{reason}", style="not bold")
+    for line in details(operation):
+        text.append(f"\n{line}", style="not bold")
     return text
-
-
-def _change(old: Any, new: Any) -> str:
-    """Old and new value, where they fit a line."""
-    texts = [_shown(value) for value in (old, new)]
-    return f": {texts[0]} → {texts[1]}" if all(len(text) <= 60 for text in texts) else ""
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict) and "weight" in value:
-        name = value.get("name") or value.get("modelRewrite")
-        return f"{value.get('kind', '')} {name} weight {value['weight']}".strip()
-    return "nothing" if value is None else str(value)
 
 
 def _moves(walked: Walked, console: Console) -> None:
