@@ -1,0 +1,1 @@
+"""Drives the Pulumi engine through the rungs: run, watch, recover."""
