@@ -19,6 +19,8 @@ lint: venv/.made ## formatting, lint, types, import contract, generated files
 	venv/bin/pyright
 	venv/bin/lint-imports --no-cache
 	venv/bin/python -m inference_rollouts.cli.generate --check
+	@if command -v go >/dev/null; then cd tools/actionlint && go tool actionlint -shellcheck= ../../.github/workflows/*.yml && echo "actionlint: passed"; \
+	else echo "actionlint: skipped, since it needs Go to be built"; fi
 
 generate: venv/.made ## write stacks/schema.json and docs/settings.md from the settings
 	venv/bin/python -m inference_rollouts.cli.generate --write

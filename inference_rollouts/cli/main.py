@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from inference_rollouts.cli import commands_move, commands_see
+from inference_rollouts.cli import commands_move, commands_pipeline, commands_see
 from inference_rollouts.cli.app import app
 from inference_rollouts.errors import InputError
 
-__all__ = ["app", "commands_move", "commands_see", "run"]
+__all__ = ["app", "commands_move", "commands_pipeline", "commands_see", "run"]
 
 
 def run() -> None:

@@ -152,13 +152,22 @@ def report(stack: str, base: str | None = None) -> Report:
         InputError: when there is nothing to compare, or one of the two has problems.
     """
     path = stack_path(stack)
+    called, before, after = sides(stack, path, base)
+    operations = _operations(before, after) if after else ()
+    return Report(stack_name(path), path, called, before, after, operations)
+
+
+def sides(stack: str, path: Path, base: str | None) -> tuple[str, Side | None, Side | None]:
+    """The base as a person says it, and the file there and in the working tree.
+
+    Raises:
+        InputError: when it is in neither, or one of the two has problems.
+    """
     called, data = _base(path, base)
     if not path.is_file() and data is None:
         raise InputError([Problem("", report_words.no_stack_file(called), stack)])
     after = _side(open_stack(stack), path.read_bytes()) if path.is_file() else None
-    before = None if data is None else _base_side(path, called, data)
-    operations = _operations(before, after) if after else ()
-    return Report(stack_name(path), path, called, before, after, operations)
+    return called, None if data is None else _base_side(path, called, data), after
 
 
 def _base(path: Path, base: str | None) -> tuple[str, bytes | None]:

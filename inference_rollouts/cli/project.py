@@ -77,13 +77,13 @@ def open_stack(stack: str) -> StackFile:
     project = find_project()
     known = project.stack_names()
     if stack in known:
-        return read(_shown(project.stack_file(stack)))
+        return read(shown(project.stack_file(stack)))
     hint = nearest(stack, known)
     others = f"{' Stacks' if hint else '; stacks'}: {all_of(known)}" if known else "; no stack has a file (Pulumi.STACK.yaml) yet"
-    raise InputError([Problem("", f"there is no stack {named(stack)}{hint}{others}", str(_shown(project.stacks)))])
+    raise InputError([Problem("", f"there is no stack {named(stack)}{hint}{others}", str(shown(project.stacks)))])
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """As short as it can be said from here."""
     try:
         return path.relative_to(Path.cwd())

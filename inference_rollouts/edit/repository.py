@@ -77,6 +77,23 @@ class Repository:
             raise InputError([Problem("", report_words.git_failed(_why(found)), str(path))])
         return found.stdout
 
+    def changed_since(self, commit: str, folder: Path) -> list[Path]:
+        """The files of a folder that the working tree has changed, added or taken away since a commit, by path.
+
+        Raises:
+            InputError: when Git cannot tell.
+        """
+        inside = self._inside(folder)
+        asked = ("diff", "--name-only", "--no-renames", "-z", commit, "--", inside)
+        new = ("ls-files", "--others", "--exclude-standard", "-z", "--", inside)
+        names: set[str] = set()
+        for command in (asked, new):
+            found = _git(self.root, *command)
+            if found.returncode:
+                raise InputError([Problem("", report_words.git_failed(_why(found)), str(folder))])
+            names.update(os.fsdecode(name) for name in found.stdout.split(b"\0") if name)
+        return sorted(self.root / name for name in names)
+
     def main_branch(self) -> str | None:
         """The default branch of origin, as this clone knows it; None without one."""
         found = _git(self.root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")

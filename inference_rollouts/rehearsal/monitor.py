@@ -37,8 +37,8 @@ class Cloud(mocks.Mocks):
 class Recorder(mocks.MockMonitor):
     """A monitor that sees the whole request, and asks `at_the_end` while hooks can still be called."""
 
-    def __init__(self, at_the_end: Callable[[Recording], None]) -> None:
-        super().__init__(Cloud())
+    def __init__(self, at_the_end: Callable[[Recording], None], cloud: Cloud) -> None:
+        super().__init__(cloud)
         self.recording = Recording()
         self.at_the_end = at_the_end
 

@@ -33,6 +33,7 @@ def record(
     at_the_end: Callable[[Recording], None] = lambda _: None,
     *,
     preview: bool = True,
+    cloud: Cloud | None = None,
 ) -> Recording:
     """One run of a program.
 
@@ -42,17 +43,19 @@ def record(
         config: full keys (`inference-rollouts:services`) to values.
         at_the_end: called when everything is registered; the only place where hooks can be called.
         preview: as in `pulumi preview`, where computed outputs are unknown; else as in `pulumi up`.
+        cloud: what answers look-ups; default: a cloud that is not there.
 
     Raises:
         pulumi.RunError: when the program refuses its config.
     """
 
     def inside() -> Recording:
-        monitor = Recorder(at_the_end)
+        answers = cloud or Cloud()
+        monitor = Recorder(at_the_end, answers)
         quiet = logging.getLogger(__name__)
         pulumi.runtime.set_all_config({key: _text(value) for key, value in config.items()})
         pulumi.runtime.set_mocks(
-            Cloud(), project=PROJECT, stack=stack, preview=preview, monitor=monitor, logger=quiet, organization="organization"
+            answers, project=PROJECT, stack=stack, preview=preview, monitor=monitor, logger=quiet, organization="organization"
         )
         pulumi.runtime.test(program)()
         # Mocks register the stack's outputs before the program runs: what it exports is found here only.
@@ -94,19 +97,20 @@ def run(
     at_the_end: Callable[[Recording], None] = lambda _: None,
     *,
     preview: bool = True,
+    cloud: Cloud | None = None,
 ) -> Recording:
     """One run of the project's real `__main__.py`; else as `record`.
 
     Args:
         project: the folder with Pulumi.yaml and `__main__.py`.
-        stack, config, at_the_end, preview: see `record`.
+        stack, config, at_the_end, preview, cloud: see `record`.
     """
 
     def program() -> None:
         runpy.run_path(str(project / "__main__.py"), run_name="__main__")
 
     with _importable(project):
-        return record(program, stack, config, at_the_end, preview=preview)
+        return record(program, stack, config, at_the_end, preview=preview, cloud=cloud)
 
 
 def _text(value: Any) -> str:

@@ -13,8 +13,8 @@ from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
 from inference_rollouts.record import whole
 
 STACK_TYPE = "pulumi:pulumi:Stack"
-HOOK_TIMEOUT = 30
-"""Seconds that a hook may take; ours are pure and take none."""
+HOOK_TIMEOUT = 120
+"""Seconds that a hook may take; ours are pure and take none, but for one that asks a cluster in the sandbox."""
 
 MODELLED = {
     "type",

@@ -1,0 +1,185 @@
+"""What the workflows' scripts do, on a repository with real stack files; `gh` and `pulumi` are scripted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.edit.project import Project, make_project
+from tests.workflows.steps import Runner, script
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "repository").mkdir()
+    project = make_project(tmp_path / "repository")
+    project.git("checkout", "--quiet", "-b", "change")
+    return project
+
+
+@pytest.fixture
+def runner(project: Project, tmp_path: Path) -> Runner:
+    return Runner(project.folder, tmp_path / "runner")
+
+
+def write(project: Project, stack: str, stage: str) -> None:
+    file = project.file(stack)
+    file.write_text(file.read_text("utf-8").replace("stage: 10", f"stage: {stage}"), "utf-8")
+    project.commit(f"{stack} to {stage}")
+
+
+# --- on a pull request ------------------------------------------------------------------------------------------------
+
+REPORT = script("rollout-preview", "report", "report")
+
+
+def test_the_report_has_every_changed_stack_and_no_other(project, runner):
+    write(project, "node-update", "25")
+    write(project, "lora-adapter", "prepare")
+    done = runner.run(REPORT, BASE="main")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    report = (project.folder / "report" / "report.md").read_text("utf-8")
+    assert "Service llm goes up from 10 to 25" in report
+    assert "goes back from 10 to prepare" in report
+    assert "base-model" not in report
+    assert json.loads(runner.outputs["stacks"]) == ["lora-adapter", "node-update"]
+    assert runner.summary == report
+
+
+def test_a_refused_move_fails_the_check_and_is_reported(project, runner):
+    write(project, "node-update", "100")
+    done = runner.run(REPORT, BASE="main")
+
+    assert done.returncode == 3
+    assert "skips a rung" in runner.summary
+
+
+def test_a_broken_file_fails_the_check_and_its_problems_are_reported(project, runner):
+    write(project, "node-update", "11")
+    done = runner.run(REPORT, BASE="main")
+
+    assert done.returncode == 1
+    assert "stage: 11 is not on the ladder" in runner.summary
+    assert runner.outputs["stacks"] == "[]"
+
+
+def test_what_others_have_merged_meanwhile_is_not_in_the_report(project, runner):
+    write(project, "node-update", "25")
+    project.git("checkout", "--quiet", "main")
+    write(project, "base-model", "50")
+    project.git("checkout", "--quiet", "change")
+    assert runner.run(REPORT, BASE="main").returncode == 0
+
+    assert json.loads(runner.outputs["stacks"]) == ["node-update"]
+
+
+def test_no_stack_file_changed(project, runner):
+    (project.folder / "stacks" / "notes.txt").write_text("a note\n", "utf-8")
+    project.commit("notes")
+    done = runner.run(REPORT, BASE="main")
+
+    assert (done.returncode, runner.summary) == (0, "No stack file differs from the base.\n")
+
+
+# --- on merge ---------------------------------------------------------------------------------------------------------
+
+CHANGED = script("rollout-up", "changed", "changed")
+
+
+def before(project: Project) -> str:
+    return project.git("rev-parse", "main").strip()
+
+
+def test_a_raise_to_half_and_more_waits_for_consent_and_a_way_back_never_does(project, runner):
+    write(project, "node-update", "prepare")
+    write(project, "base-model", "50")
+    write(project, "lora-adapter", "50")
+    done = runner.run(CHANGED, BEFORE=before(project), CONSENT_FROM="50")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(runner.outputs["at-once"]) == ["node-update"]
+    assert json.loads(runner.outputs["with-consent"]) == ["base-model", "lora-adapter"]
+
+
+def test_a_raise_below_needs_none(project, runner):
+    write(project, "node-update", "25")
+    assert runner.run(CHANGED, BEFORE=before(project), CONSENT_FROM="50").returncode == 0
+
+    assert (runner.outputs["at-once"], runner.outputs["with-consent"]) == ('["node-update"]', "[]")
+
+
+def test_a_deleted_file_deploys_nothing(project, runner):
+    project.file("node-update").unlink()
+    project.commit("gone")
+    assert runner.run(CHANGED, BEFORE=before(project), CONSENT_FROM="50").returncode == 0
+
+    assert (runner.outputs["at-once"], runner.outputs["with-consent"]) == ("[]", "[]")
+    assert "node-update: deleted" in runner.summary
+
+
+def test_a_commit_before_that_is_not_there_means_the_parent(project, runner):
+    write(project, "base-model", "50")
+    write(project, "node-update", "25")
+    assert runner.run(CHANGED, BEFORE="0" * 40, CONSENT_FROM="50").returncode == 0
+
+    assert (runner.outputs["at-once"], runner.outputs["with-consent"]) == ('["node-update"]', "[]")
+
+
+SUPERSEDED = script("rollout-up-stack", "up", "superseded")
+
+
+@pytest.mark.parametrize(("later", "superseded"), [("node-update", "true"), ("base-model", "false")])
+def test_a_raise_that_waited_is_superseded_by_a_later_change_of_its_stack_only(project, runner, tmp_path, later, superseded):
+    write(project, "node-update", "50")
+    checkout = tmp_path / "checkout"
+    project.git("clone", "--quiet", str(project.folder), str(checkout))
+    project.file(later).write_text(project.file(later).read_text("utf-8") + "# later\n", "utf-8")
+    project.commit("later")
+    runner.repository = checkout
+    done = runner.run(SUPERSEDED, STACK="node-update", BRANCH="change", REMOTE=str(project.folder))
+
+    assert (done.returncode, runner.outputs["yes"]) == (0, superseded)
+
+
+MESSAGE = script("rollout-up-stack", "up", "message")
+PULL = {"number": 12, "title": "llm to 50 $(touch /tmp/no) `id`", "user": {"login": "ada"}}
+
+
+@pytest.mark.parametrize(
+    ("reviews", "approved"),
+    [
+        ([("grace", "APPROVED"), ("alan", "COMMENTED"), ("edsger", "APPROVED"), ("grace", "APPROVED")], "edsger, grace"),
+        ([], "nobody"),
+    ],
+)
+def test_the_update_names_the_pull_request_and_who_approved_it(runner, tmp_path, reviews, approved):
+    said = [{"user": {"login": who}, "state": state} for who, state in reviews]
+    (tmp_path / "pulls.json").write_text(json.dumps([PULL]), "utf-8")
+    (tmp_path / "reviews.json").write_text(json.dumps(said), "utf-8")
+    # As gh: the last argument is the filter for jq, and texts come without quotes.
+    runner.program(
+        "gh", f'case "$*" in */pulls\\ *) f=pulls;; */reviews\\ *) f=reviews;; esac; jq -r "${{@: -1}}" {tmp_path}/$f.json'
+    )
+    done = runner.run(MESSAGE, REPOSITORY="o/r", SHA="abc")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"#12 {PULL['title']}, by ada, approved by {approved}\n"
+
+
+def test_a_push_without_a_pull_request_says_so(runner):
+    runner.program("gh", "exit 0")
+    done = runner.run(MESSAGE, REPOSITORY="o/r", SHA="abc")
+
+    assert (done.returncode, done.stdout) == (0, "Stacks, by Ada, without a pull request\n")
+
+
+def test_the_message_reaches_pulumi_as_one_argument(runner):
+    (runner.repository / "message.txt").write_text(f"{PULL['title']}\n", "utf-8")
+    runner.program("pulumi", 'for argument in "$@"; do echo "[$argument]"; done')
+    done = runner.run(script("rollout-up-stack", "up", "up"), STACK="prod")
+
+    assert done.stdout.splitlines()[-1] == f"[{PULL['title']}]"
+    assert "[--yes]" in done.stdout
