@@ -1,5 +1,7 @@
 """`rollout history`: the stage changes of a stack file from Git: who, when, why; newest first.
 
+Where the Pulumi CLI can tell, the updates that deployed them stand among them.
+
 Old texts are read leniently: a file that today's settings would refuse still says where its rollouts stood.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from rich.text import Text
 
 from inference_rollouts import stages
 from inference_rollouts.cli.project import find_project, is_path
+from inference_rollouts.cli.updates import Update, updates
 from inference_rollouts.edit import report_words
 from inference_rollouts.edit.meaning import Place
 from inference_rollouts.edit.operations import parsed
@@ -43,7 +47,7 @@ class Stood:
 
 
 @dataclass(frozen=True)
-class Event:
+class Move:
     """One stage change.
 
     Attributes:
@@ -51,11 +55,29 @@ class Event:
         weights: after it, in percent.
     """
 
-    commit: Commit
     place: Place
     origin: Any
     to: Any
     weights: Mapping[str, int]
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.origin} → {self.to}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One stage change in Git."""
+
+    commit: Commit
+    move: Move
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An update, and what it moved."""
+
+    update: Update
+    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True)
@@ -64,12 +86,16 @@ class History:
 
     Attributes:
         unread: commits whose text of the file could not be read.
+        deployed: updates that moved a stage, newest first, each with the moves.
+        untold: why the updates are not there; empty when they are, or when there is no Pulumi CLI to ask.
     """
 
     stack: str
     file: Path
     events: tuple[Event, ...]
     unread: tuple[Commit, ...]
+    deployed: tuple[Deployment, ...]
+    untold: str
 
 
 def history(stack: str) -> History:
@@ -87,10 +113,24 @@ def history(stack: str) -> History:
         sides = [_stood(path, repository.data(at, path) if at else None) for at in (parent, commit.id)]
         if sides[1] is None:
             unread.append(commit)
-        events += _events(commit, sides[0] or {}, sides[1]) if sides[1] is not None else []
+        events += [Event(commit, move) for move in _moves(sides[0] or {}, sides[1])] if sides[1] is not None else []
     if not events and not unread and not path.is_file():
         raise InputError([Problem("", report_words.no_stack_file("Git"), stack)])
-    return History(stack_name(path), path, tuple(events), tuple(unread))
+    told, untold = ([], "") if is_path(stack) else updates(find_project().folder, stack)
+    return History(stack_name(path), path, tuple(events), tuple(unread), tuple(_deployments(told)), untold)
+
+
+def _deployments(told: list[Update]) -> Iterator[Deployment]:
+    """The updates that moved something, or that failed; what an update that failed has moved, the next one may still say."""
+    before: dict[Place, Stood] = {}
+    found = []
+    for update in reversed(told):
+        after = _services(update.services)
+        moves = tuple(_moves(before, after))
+        if moves or update.result != "succeeded":
+            found.append(Deployment(update, moves))
+        before = after if update.result == "succeeded" else before
+    yield from reversed(found)
 
 
 def stack_path(stack: str) -> Path:
@@ -109,6 +149,11 @@ def _stood(path: Path, data: bytes | None) -> dict[Place, Stood] | None:
         services = parsed(path, data).config.get(f"{PROJECT}:services")
     except InputError:
         return None
+    return _services(services)
+
+
+def _services(services: Any) -> dict[Place, Stood]:
+    """Where everything stands in the config."""
     found: dict[Place, Stood] = {}
     for name, service in _maps(services):
         found |= _block(Place(name), service)
@@ -128,15 +173,15 @@ def _block(place: Place, block: Mapping[str, Any]) -> dict[Place, Stood]:
     return {place: Stood(str(block.get("serving")), to if to is None else str(to), stage)}
 
 
-def _events(commit: Commit, before: Mapping[Place, Stood], after: Mapping[Place, Stood]) -> Iterator[Event]:
+def _moves(before: Mapping[Place, Stood], after: Mapping[Place, Stood]) -> Iterator[Move]:
     for place in sorted({*before, *after}, key=str):
         old, new = before.get(place), after.get(place)
         if old is not None and new is not None and new.to is None and old.to == new.serving != old.serving:
-            yield Event(commit, place, old.stage, "finish", new.weights)
+            yield Move(place, old.stage, "finish", new.weights)
             continue
         origin, to = (GONE if stood is None else stood.stage for stood in (old, new))
         if origin != to:
-            yield Event(commit, place, origin, to, new.weights if new else {})
+            yield Move(place, origin, to, new.weights if new else {})
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------
@@ -153,31 +198,72 @@ def as_json(found: History) -> dict[str, Any]:
                 "date": event.commit.date,
                 "author": event.commit.author,
                 "subject": event.commit.subject,
-                "service": event.place.service,
-                "adapter": event.place.adapter,
-                "from": None if event.origin == GONE else event.origin,
-                "to": None if event.to == GONE else event.to,
-                "weights": dict(event.weights),
+                **_move_json(event.move),
             }
             for event in found.events
         ],
+        "updates": [
+            {
+                "version": deployment.update.version,
+                "date": deployment.update.start,
+                "result": deployment.update.result,
+                "message": deployment.update.message,
+                "commit": deployment.update.commit or None,
+                "changes": [_move_json(move) for move in deployment.moves],
+            }
+            for deployment in found.deployed
+        ],
+        "untold": found.untold or None,
         "unread": [commit.id for commit in found.unread],
     }
 
 
+def _move_json(move: Move) -> dict[str, Any]:
+    return {
+        "service": move.place.service,
+        "adapter": move.place.adapter,
+        "from": None if move.origin == GONE else move.origin,
+        "to": None if move.to == GONE else move.to,
+        "weights": dict(move.weights),
+    }
+
+
 def render(found: History, console: Console) -> None:
-    """The history as text."""
+    """Commits and updates as text, by time, newest first."""
     if not found.events:
         console.print(Text(report_words.no_history(found.stack)), soft_wrap=True)
-    for event in found.events:
-        commit = event.commit
-        shares = ", ".join(f"{name} {weight} %" for name, weight in event.weights.items())
-        moved = f"{event.place}: {event.origin} → {event.to}"
-        date = f"{commit.date[:10]} {commit.date[11:16]} {commit.date[19:]}"
-        console.print(
-            Text.assemble((commit.id[:10], "yellow"), f"  {date}  {commit.author}  ", (moved, "bold")),
-            soft_wrap=True,
-        )
-        console.print(Text(f"            {commit.subject}" + (f"  ({shares})" if shares else "")), soft_wrap=True)
+    lines = [(event.commit.date, _committed(event)) for event in found.events]
+    lines += [(deployment.update.start, _deployed(deployment)) for deployment in found.deployed]
+    # Git's order is kept among commits: dates of authors need not rise.
+    for _, (first, second) in sorted(lines, key=lambda line: _time(line[0]), reverse=True) if found.deployed else lines:
+        console.print(first, soft_wrap=True)
+        console.print(second, soft_wrap=True)
     for commit in found.unread:
         console.print(Text(report_words.unread(commit.id[:10]), style="dim"), soft_wrap=True)
+    if found.untold:
+        console.print(Text(report_words.no_updates(found.untold), style="dim"), soft_wrap=True)
+
+
+def _time(date: str) -> float:
+    return datetime.fromisoformat(date).timestamp()
+
+
+def _committed(event: Event) -> tuple[Text, Text]:
+    commit, shares = event.commit, _shares(event.move)
+    date = f"{commit.date[:10]} {commit.date[11:16]} {commit.date[19:]}"
+    first = Text.assemble((commit.id[:10], "yellow"), f"  {date}  {commit.author}  ", (str(event.move), "bold"))
+    return first, Text(f"            {commit.subject}" + (f"  ({shares})" if shares else ""))
+
+
+def _deployed(deployment: Deployment) -> tuple[Text, Text]:
+    update = deployment.update
+    date = f"{update.start[:10]} {update.start[11:16]} +00:00"
+    style = "green" if update.result == "succeeded" else "red"
+    moved = ", ".join(map(str, deployment.moves)) or "nothing moved"
+    number = f"update {update.version}"
+    first = Text.assemble((f"{number:<10}", "cyan"), f"  {date}  ", (update.result, style), "  ", (moved, "bold"))
+    return first, Text(f"            {update.message}" + (f"  (of {update.commit[:10]})" if update.commit else ""))
+
+
+def _shares(move: Move) -> str:
+    return ", ".join(f"{name} {weight} %" for name, weight in move.weights.items())

@@ -144,6 +144,11 @@ def no_history(stack: str) -> str:
     return f"no stage of {stack} has ever changed in a commit"
 
 
+def no_updates(why: str) -> str:
+    """The Pulumi CLI is there and does not tell the updates."""
+    return f"without the updates, since pulumi stack history says: {why}"
+
+
 def unread(commit: str) -> str:
     """An old text that cannot be read."""
     return f"{commit}: the file could not be read at that commit"

@@ -112,3 +112,66 @@ def test_a_stage_that_never_changed_in_a_commit_says_so(project):
     project.file("new").write_bytes(project.file("node-update").read_bytes())
 
     assert project.rollout("history", "new").out == "no stage of new has ever changed in a commit\n"
+
+
+# --- with the updates that Pulumi tells ---------------------------------------------------------------------------------
+
+
+def told(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A Pulumi CLI that says this."""
+    (folder / "bin").mkdir()
+    program = folder / "bin" / "pulumi"
+    program.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:/usr/bin:/bin")
+
+
+def update(version: int, stage: object, *, result: str = "succeeded", kind: str = "update") -> dict:
+    rollout = {"to": "llm-new", "stage": stage}
+    services = {"llm": {"serving": "llm", "rollout": rollout}}
+    return {
+        "kind": kind,
+        "version": version,
+        "startTime": f"2026-02-0{version}T09:00:00.000Z",
+        "result": result,
+        "message": f"#{version} llm to {stage}, by ada, approved by grace",
+        "environment": {"git.head": f"{version}" * 40},
+        "config": {"inference-rollouts:services": {"value": json.dumps(services), "secret": False}},
+    }
+
+
+def test_updates_stand_among_the_commits_by_time(project, tmp_path, monkeypatch):
+    history = [update(4, 25, result="failed"), update(3, 10, kind="refresh"), update(2, 10), update(1, "prepare")]
+    told(tmp_path, monkeypatch, f"cat <<'EOF'\n{json.dumps(history)}\nEOF")
+    lines = project.rollout("history", "node-update").out.splitlines()
+
+    assert lines[:5] == [
+        "update 4    2026-02-04 09:00 +00:00  failed  llm: 10 → 25",
+        f"            #4 llm to 25, by ada, approved by grace  (of {'4' * 10})",
+        "update 2    2026-02-02 09:00 +00:00  succeeded  llm: prepare → 10",
+        f"            #2 llm to 10, by ada, approved by grace  (of {'2' * 10})",
+        "update 1    2026-02-01 09:00 +00:00  succeeded  llm: not there → prepare",
+    ]
+    assert "llm: not there → 10" in lines[6]  # the commit of January
+
+    document = json.loads(project.rollout("history", "node-update", "--json").out)
+    assert [entry["version"] for entry in document["updates"]] == [4, 2, 1]
+    assert document["updates"][0]["changes"][0]["to"] == 25
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo 'error: no stack named node-update found' >&2; exit 1", "no stack named node-update found"),
+        ("exit 7", "pulumi ended with 7"),
+        ("echo not json", "JSONDecodeError"),
+        ('echo \'[{"kind": "update"}]\'', "KeyError"),
+    ],
+)
+def test_a_cli_that_cannot_tell_leaves_the_history_of_git(project, tmp_path, monkeypatch, script, why):
+    told(tmp_path, monkeypatch, script)
+    answer = project.rollout("history", "node-update")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert "llm: not there → 10" in answer.out
+    assert f"pulumi stack history says: {why}" in answer.out
