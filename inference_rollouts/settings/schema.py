@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from inference_rollouts.settings.base import describe
 from inference_rollouts.settings.load import PROJECT
 from inference_rollouts.settings.model import Stack
 from inference_rollouts.settings.types import DURATION
@@ -19,6 +20,7 @@ NULL: Body = {"type": "null"}
 
 def schema() -> Body:
     """JSON Schema (2020-12) of a whole stack file. Other namespaces' keys pass; unknown keys of ours do not."""
+    describe()
     generated = Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
     definitions = generated.pop("$defs")
     own = {key: _key(value, nulls=False) for key, value in generated["properties"].items()}

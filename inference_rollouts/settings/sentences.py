@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from inference_rollouts.errors import allowed, nearest_word, one_of, shown
+from inference_rollouts.settings.base import describe
 from inference_rollouts.settings.types import Written
 
 WANTED = {
@@ -114,6 +115,7 @@ def map_wanted(value: Any, model: type[BaseModel]) -> str:
 
 def about(field: FieldInfo | None) -> str:
     """The first clause of a key's description."""
+    describe()
     text = (field.description if field else None) or "a value is wanted"
     first = text.replace("\n", " ").split(". ")[0].split(" (")[0].rstrip(".")
     return f"{first[0].lower()}{first[1:]}" if first[1:2].islower() else first

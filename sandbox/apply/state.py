@@ -38,5 +38,7 @@ class StateFile:
 
 
 def _deployed(entry: Mapping[str, Any]) -> Deployed:
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry["registration"].items()}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry["registration"].items()
+    }
     return Deployed(Registration(**fields), entry["init_errors"])

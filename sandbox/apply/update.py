@@ -8,7 +8,7 @@ is written after every step: an update that was killed is continued by the next 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -100,9 +100,17 @@ class Update:
         self.state.write(state)
         self._write_all(todo, wanted, state)
         self._fail_if_any()
-        for operation in preview.operations:
-            if operation.op == "delete":
-                self._delete(operation, state)
+        return self.delete_all([o for o in preview.operations if o.op == "delete"])
+
+    def delete_all(self, operations: Sequence[Operation]) -> list[Step]:
+        """Delete resources, in this order.
+
+        Raises:
+            UpdateFailed: when one could not be deleted.
+        """
+        state = self.state.read()
+        for operation in operations:
+            self._delete(operation, state)
         self._fail_if_any()
         return self._steps
 

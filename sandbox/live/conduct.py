@@ -1,0 +1,167 @@
+"""Performs the moves of one rollout while clients send requests, and counts what happens to them.
+
+At each move: preview, update (as `pulumi up`: the guard asks, then everything is written and awaited), the moment from which the
+weight acts, then a sample of requests large enough to judge the split. A version may answer a request if it has weight before
+or after the move in which it was sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from inference_rollouts.rehearsal.walk import RolloutOf, Step, at
+from inference_rollouts.stages import Stage, weights
+from sandbox.live.deployer import Applied, Deployer
+from sandbox.live.report import Counted, Moved
+from sandbox.live.story import moves
+from sandbox.traffic.counts import PhaseCount
+from sandbox.traffic.effect import took_effect
+from sandbox.traffic.load import Load
+from sandbox.traffic.split import smallest_sample
+from sandbox.traffic.verdict import within
+
+EFFECT_TIMEOUT = 30.0
+"""Seconds within which a written weight must have taken effect; the sandbox's gateway takes tenths, GKE's about eight."""
+
+SURE = 1.25
+"""Times the smallest sample that allows a verdict."""
+
+
+class Decisions(Protocol):
+    """Who counts where requests went."""
+
+    def served(self, phase: PhaseCount) -> Mapping[str, int]:
+        """Version → requests of the present phase."""
+        ...
+
+    def begin(self) -> None:
+        """A phase begins."""
+        ...
+
+
+class ByReply:
+    """Pools tell in each reply which of them served it."""
+
+    def begin(self) -> None:
+        """Nothing to note: the load tool counts by phase."""
+
+    def served(self, phase: PhaseCount) -> Mapping[str, int]:
+        """The phase's own counts."""
+        return phase.replies
+
+
+@dataclass
+class Conductor:
+    """Performs moves of one rollout.
+
+    Attributes:
+        deployer: of its stack.
+        config: of the stack file.
+        rollout: the rollout.
+        load: the traffic that flows.
+        decisions: who counts where requests went.
+        requests: least requests after each move; more where the split takes more to judge.
+        watch: what must not change during a move, as something that can be compared; asked before and after.
+        told: called with the words for what is being done.
+    """
+
+    deployer: Deployer
+    config: Mapping[str, Any]
+    rollout: RolloutOf
+    load: Load
+    decisions: Decisions
+    requests: int
+    watch: Callable[[], Mapping[str, Any]] = dict
+    told: Callable[[str], None] = lambda _: None
+
+    def perform(self, steps: Sequence[Step]) -> Iterator[Moved]:
+        """Each move of a story; the first step stands already. After one that was not done, nothing more is tried."""
+        for origin, to in moves(steps)[1:]:
+            moved = self.move(origin, to)
+            yield moved
+            if moved.refusals or moved.error:
+                return
+
+    def move(self, origin: Step | None, to: Step) -> Moved:
+        """One move."""
+        config = at(self.config, self.rollout, to)
+        before, after = self.weights(origin), self.weights(to)
+        name = f"{origin} → {to}"
+        self.told(f"{name}: preview")
+        start = time.time()
+        self.deployer.preview(config)
+        previewed = time.time() - start
+        stood = self.watch()
+        phase = self.load.mark(name, allow=self._allowed(before, after))
+        self.told(f"{name}: update")
+        applied = self.deployer.up(config)
+        seconds: dict[str, float | None] = {"preview": previewed, "update": applied.ended - applied.began}
+        if not applied.done:
+            during = Counted.of(self.load.counts())
+            return Moved(_said(origin), str(to), seconds, applied.preview.refusals, applied.error, during)
+        self.told(f"{name}: waiting for the effect")
+        seconds["effect"], during = self._effect(applied, phase, before, after)
+        self.told(f"{to}: {self.sample(after)} requests")
+        settled = self._sample(str(to), after)
+        notes = _changes(stood, self.watch())
+        if seconds["effect"] is None and before != after and isinstance(self.decisions, ByReply):
+            notes.append(f"the weights did not take effect within {EFFECT_TIMEOUT:g} s")
+        shares = tuple(within(after, self.decisions.served(settled)))
+        return Moved(_said(origin), str(to), seconds, (), "", Counted.of(during), Counted.of(settled), shares, tuple(notes))
+
+    def weights(self, step: Step | None) -> dict[str, int]:
+        """Weights by version; at finish the canary serves alone."""
+        if step is None or step == "finish":
+            return {self.rollout.canary if step == "finish" else self.rollout.stable: 100}
+        stage: Stage = step
+        return weights(stage, self.rollout.stable, self.rollout.canary)
+
+    def sample(self, wanted: Mapping[str, int]) -> int:
+        """How many requests are needed to judge these weights."""
+        return max(self.requests, *(int(SURE * smallest_sample(weight / 100)) for weight in wanted.values()))
+
+    def _allowed(self, *sides: Mapping[str, int]) -> list[str] | None:
+        if not self.load.requests.versions:
+            return None
+        return sorted({version for side in sides for version, weight in side.items() if weight})
+
+    def _effect(
+        self, applied: Applied, phase: PhaseCount, before: Mapping[str, int], after: Mapping[str, int]
+    ) -> tuple[float | None, PhaseCount]:
+        """Seconds from the written route to its effect (None where nobody can tell), and the counts until then."""
+        canary = self.rollout.canary
+        shares = [side.get(canary, 0) / 100 for side in (before, after)]
+        written = applied.written("HTTPRoute")
+        counts = self.load.counts()
+        if shares[0] == shares[1] or written is None:
+            return None, counts
+        deadline = time.time() + EFFECT_TIMEOUT
+        while True:
+            found = counts.timeline and took_effect(counts.timeline, canary, *shares)
+            if found:
+                return max(0.0, phase.since + found.at - written), counts
+            if time.time() > deadline:
+                return None, counts
+            time.sleep(0.2)
+            counts = self.load.counts()
+
+    def _sample(self, name: str, wanted: Mapping[str, int]) -> PhaseCount:
+        """A phase of its own, long enough to judge the split."""
+        self.load.mark(name, allow=self._allowed(wanted))
+        self.decisions.begin()
+        needed = self.sample(wanted)
+        return self.load.wait_for(needed, 60 + needed / 10)
+
+
+def _said(step: Step | None) -> str | None:
+    return None if step is None else str(step)
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What is another, has come, or has gone."""
+    words = dict.fromkeys(after.keys() - before, "has come") | dict.fromkeys(before.keys() - after, "has gone")
+    words |= {name: "has changed" for name in before.keys() & after if before[name] != after[name]}
+    return [f"{name} {words[name]}" for name in sorted(words)]

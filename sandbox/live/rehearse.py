@@ -1,0 +1,257 @@
+"""`rollout rehearse STACK --live`: each rollout of a stack on the sandbox, from nothing to finish, under traffic."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from inference_rollouts.plan import ModelServiceArgs, plan_for
+from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf, Step, at, own_keys
+from inference_rollouts.settings import load as load_settings
+from inference_rollouts.settings.stack_file import StackFile
+from sandbox.home import Home, SandboxError
+from sandbox.live import world
+from sandbox.live.conduct import ByReply, Conductor, Decisions
+from sandbox.live.decisions import ByDecision
+from sandbox.live.deployer import Deployer
+from sandbox.live.report import LiveReport, LiveRollout, Moved, Streams
+from sandbox.live.show import Screen
+from sandbox.live.story import straight_up, whole_story
+from sandbox.live.watch import standing
+from sandbox.traffic.load import Load
+from sandbox.traffic.requests import ClosedLoop, OpenLoop, Requests, long_streams, served_by
+
+ANSWERS_TIMEOUT = 60.0
+"""Seconds within which a service that was created must answer."""
+
+TOKEN_SECONDS = 0.1
+"""Between the tokens of long streams: few events, so that the machine is not busy with them."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a live rehearsal is done.
+
+    Attributes:
+        requests: least requests after each move.
+        rate: requests a second; 0 sends as fast as replies come.
+        whole: back from every stage, too, not only up.
+        streams: long streams at a time; 0 for none.
+        stream_seconds: how long each takes at least.
+        fault: what goes wrong on the way; None for nothing.
+    """
+
+    requests: int = 1000
+    rate: float = 200
+    whole: bool = False
+    streams: int = 4
+    stream_seconds: float = 30.0
+    fault: str | None = None
+
+
+@dataclass
+class Live:
+    """A live rehearsal of one stack.
+
+    Attributes:
+        home: of the sandbox, which is up.
+        project: the folder with Pulumi.yaml.
+        file: the stack file.
+        options: how.
+        screen: where it is shown.
+    """
+
+    home: Home
+    project: Path
+    file: StackFile
+    options: Options
+    screen: Screen
+    deployer: Deployer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deployer = Deployer(self.home, self.project, self.file.stack)
+
+    def run(self) -> LiveReport:
+        """Every rollout of the file, one after the other, each from nothing.
+
+        Raises:
+            SandboxError: the sandbox does not do what it should, so that nothing can be said of the rollout.
+        """
+        began, start = datetime.now(UTC), time.monotonic()
+        rehearsal = Rehearsal(self.project, self.file.stack, self.file.config)
+        found = tuple(self._rollout(rollout) for rollout in rehearsal.rollouts())
+        state = self.home.running()
+        return LiveReport(
+            self.file.stack, state.gateway, machine(), began.isoformat("T", "seconds"), time.monotonic() - start, found
+        )
+
+    def _rollout(self, rollout: RolloutOf) -> LiveRollout:
+        service = self.service(rollout, "baseline")
+        moves: list[Moved] = []
+        with self.screen.rollout(self.file.stack, rollout):
+            self.screen.doing("creating the service at baseline")
+            self._create(rollout)
+            with self._traffic(rollout, service) as (load, streams):
+                conductor = self.conductor(rollout, load)
+                for moved in conductor.perform(story(rollout, self.options)):
+                    moves.append(moved)
+                    self.screen.moved(moved)
+                self.screen.doing("waiting for the last replies")
+                finished = self._streamed(streams)
+                moves = _with_leftovers(moves, load)
+            self.screen.doing("taking everything down")
+            self.deployer.destroy()
+        result = LiveRollout(
+            rollout.service, rollout.adapter, rollout.kind, rollout.stable, rollout.canary, tuple(moves), finished
+        )
+        self.screen.closing(result)
+        return result
+
+    def conductor(self, rollout: RolloutOf, load: Load) -> Conductor:
+        """Who performs the moves."""
+        service = self.service(rollout, "baseline")
+        watch: Callable[[], Mapping[str, Any]] = dict
+        if rollout.adapter:
+            kubectl, namespace = self.deployer.kubectl, service.route.namespace
+
+            def watch() -> Mapping[str, Any]:
+                return standing(kubectl, namespace)
+
+        config, decisions = self.file.config, self._decisions(rollout, service)
+        return Conductor(
+            self.deployer, config, rollout, load, decisions, self.options.requests, watch=watch, told=self.screen.doing
+        )
+
+    def service(self, rollout: RolloutOf, step: Step) -> ModelServiceArgs:
+        """The plan of a rollout's service at a step."""
+        plan = plan_for(load_settings(own_keys(at(self.file.config, rollout, step))))
+        return next(service for service in plan.services if service.name == rollout.service)
+
+    def _decisions(self, rollout: RolloutOf, service: ModelServiceArgs) -> Decisions:
+        if rollout.adapter is None:
+            return ByReply()
+        pickers = tuple(version.picker.name for version in service.versions if version.picker)
+        return ByDecision(self.deployer.kubectl, service.route.namespace, pickers, rollout.adapter)
+
+    def _create(self, rollout: RolloutOf) -> None:
+        self.deployer.destroy()
+        world.furnish(self.deployer.kubectl, load_settings(own_keys(self.file.config)))
+        world.pace(self.home, TOKEN_SECONDS)
+        created = self.deployer.up(at(self.file.config, rollout, "baseline"))
+        if not created.done:
+            why = "; ".join(created.preview.refusals) or created.error
+            raise SandboxError(f"stack {self.file.stack} cannot be created on the sandbox: {why}")
+
+    @contextmanager
+    def _traffic(self, rollout: RolloutOf, service: ModelServiceArgs) -> Iterator[tuple[Load, Load | None]]:
+        requests = self.requests(rollout, service)
+        await_answers(requests)
+        stable = [rollout.stable] if requests.versions else None
+        streams = self._long(requests)
+        with Load(requests, home=self.home, allow=stable) as load:
+            with Load(streams, home=self.home) if streams else nullcontext() as long:
+                yield load, long
+
+    def requests(self, rollout: RolloutOf, service: ModelServiceArgs) -> Requests:
+        """What clients send: every model name, and every adapter's."""
+        names = [*self.models(rollout), *service.record.adapters]
+        host = next(iter(service.route.hostnames), "")
+        pace = OpenLoop(self.options.rate) if self.options.rate else ClosedLoop(4)
+        return Requests(
+            url=f"http://127.0.0.1:{self.home.running().ports.gateway}",
+            models=dict.fromkeys(names, 1.0),
+            pace=pace,
+            shapes={"chat": 3, "chat-stream": 1, "completion": 1},
+            host=host.replace("*", "any"),
+            versions={} if rollout.adapter else self._patterns(rollout),
+            max_tokens=2,
+        )
+
+    def models(self, rollout: RolloutOf) -> Sequence[str]:
+        """Model names that clients send."""
+        settings = load_settings(own_keys(self.file.config))
+        return settings.services[rollout.service].models or (rollout.service,)
+
+    def _patterns(self, rollout: RolloutOf) -> dict[str, str]:
+        """How replies tell the version that served them; only versions with servers of their own have pods."""
+        found = {}
+        for version in self.service(rollout, "prepare").versions:
+            server = version.server.name if version.server else version.pool_name
+            found[version.name] = served_by(pool=version.pool_name, deployment=server)
+        return found
+
+    def _long(self, requests: Requests) -> Requests | None:
+        if not self.options.streams:
+            return None
+        target = replace(requests, shapes={"chat-stream": 1})
+        return long_streams(target, self.options.streams, seconds=self.options.stream_seconds, inter_token_latency=TOKEN_SECONDS)
+
+    def _streamed(self, streams: Load | None) -> Streams | None:
+        if streams is None:
+            return None
+        whole = streams.stop().whole
+        samples = tuple(f"{s.kind}: {s.detail}" for s in whole.samples)
+        return Streams(self.options.stream_seconds, whole.ok, whole.failed, samples)
+
+
+def story(rollout: RolloutOf, options: Options) -> Sequence[Step]:
+    """The steps that are performed."""
+    return whole_story(rollout.ladder) if options.whole else straight_up(rollout.ladder)
+
+
+def _with_leftovers(moves: list[Moved], load: Load) -> list[Moved]:
+    """Requests that were under way when their phase was judged end here: a failure among them counts as the last move's."""
+    lost = load.stop().whole.failed - sum(moved.failed for moved in moves)
+    if lost <= 0 or not moves:
+        return moves
+    return [*moves[:-1], replace(moves[-1], notes=(*moves[-1].notes, f"{lost} more requests failed after their phase"))]
+
+
+def await_answers(requests: Requests) -> None:
+    """Wait until the gateway answers for every model; a route takes a moment to act.
+
+    Raises:
+        SandboxError: it does not.
+    """
+    deadline = time.monotonic() + ANSWERS_TIMEOUT
+    waiting, said = dict.fromkeys(requests.models, ""), ""
+    while waiting and time.monotonic() < deadline:
+        for model in list(waiting):
+            said = _asked(requests, model)
+            if not said:
+                del waiting[model]
+        time.sleep(0.2)
+    if waiting:
+        names = ", ".join(waiting)
+        raise SandboxError(
+            f"the gateway does not answer for {names} after {ANSWERS_TIMEOUT:g} s: {said}; see: rollout sandbox status"
+        )
+
+
+def _asked(requests: Requests, model: str) -> str:
+    """What is wrong with the answer; empty for nothing."""
+    body = f'{{"model": "{model}", "max_tokens": 1, "messages": [{{"role": "user", "content": "hello"}}]}}'.encode()
+    headers = {"Content-Type": "application/json"} | ({"Host": requests.host} if requests.host else {})
+    request = urllib.request.Request(f"{requests.url}/v1/chat/completions", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            answer.read()
+    except urllib.error.HTTPError as e:
+        return f"HTTP {e.code} {e.read(200).decode(errors='replace')}"
+    except OSError as e:
+        return str(e)
+    return ""
+
+
+def machine() -> str:
+    """The machine's size, in words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GB"

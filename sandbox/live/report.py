@@ -1,0 +1,243 @@
+"""What a live rehearsal found: plain values, their JSON, and the verdict. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.traffic.counts import PhaseCount
+from sandbox.traffic.verdict import Share
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Requests of some time.
+
+    Attributes:
+        requests, failed: all, and those that were not answered well.
+        kinds: failures by kind.
+        samples: some of the failures, a sentence each.
+        p50, p99: milliseconds until the whole reply.
+    """
+
+    requests: int
+    failed: int
+    kinds: Mapping[str, int]
+    samples: tuple[str, ...]
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, phase: PhaseCount) -> Counted:
+        """A phase's."""
+        samples = tuple(
+            f"{s.kind} after {s.after:.0f} ms, {s.model} by {s.version or 'nobody'}: {s.detail}" for s in phase.samples
+        )
+        kinds = {kind: failures.count for kind, failures in phase.failures.items()}
+        return cls(phase.ok + phase.failed, phase.failed, kinds, samples, phase.latency.p50, phase.latency.p99)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One move and what it did.
+
+    Attributes:
+        origin, to: stages; origin is None for the creation.
+        seconds: of the preview, of the update, and from the written weight until it took effect (None where nothing can say).
+        refusals: why it was refused; then nothing else was done.
+        error: why the update ended half-way.
+        during: requests sent from before the update until it had taken effect.
+        after: requests sent afterwards.
+        shares: each version's share afterwards, wanted and observed.
+        notes: what else was seen, a sentence each, that is not as it should be.
+    """
+
+    origin: str | None
+    to: str
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
+    refusals: tuple[str, ...] = ()
+    error: str = ""
+    during: Counted | None = None
+    after: Counted | None = None
+    shares: tuple[Share, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def requests(self) -> int:
+        """All that were sent."""
+        return sum(counted.requests for counted in (self.during, self.after) if counted)
+
+    @property
+    def failed(self) -> int:
+        """All that failed."""
+        return sum(counted.failed for counted in (self.during, self.after) if counted)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be, a sentence each."""
+        name = f"{self.origin or 'nothing'} to {self.to}"
+        said = [f"{name} was refused: {reason}" for reason in self.refusals]
+        said += [f"{name} ended half-way: {self.error}"] if self.error else []
+        said += [f"{name}: {self.failed:,} of {self.requests:,} requests failed"] if self.failed else []
+        said += [f"{name}: {share.sentence}" for share in self.shares if share.verdict == "fail"]
+        return said + [f"{name}: {note}" for note in self.notes]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "from": self.origin,
+            "to": self.to,
+            "seconds": {key: None if value is None else round(value, 3) for key, value in self.seconds.items()},
+            "refusals": list(self.refusals),
+            "error": self.error or None,
+            "requests": self.requests,
+            "failed": self.failed,
+            "during": self.during and dataclasses.asdict(self.during),
+            "after": self.after and dataclasses.asdict(self.after),
+            "split": [_share_json(share) for share in self.shares],
+            "notes": list(self.notes),
+        }
+
+
+def _share_json(share: Share) -> dict[str, Any]:
+    return {
+        "version": share.version,
+        "wanted": share.wanted,
+        "observed": round(share.observed, 5),
+        "interval": [round(share.interval.low, 5), round(share.interval.high, 5)],
+        "tolerance": round(share.tolerance, 5),
+        "requests": share.n,
+        "verdict": share.verdict,
+    }
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Long generations that were under way while everything moved.
+
+    Attributes:
+        seconds: how long each takes at least.
+        finished, failed: how many.
+        samples: some of the failures, a sentence each.
+    """
+
+    seconds: float
+    finished: int
+    failed: int
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LiveRollout:
+    """One rollout, rehearsed live."""
+
+    service: str
+    adapter: str | None
+    kind: str
+    stable: str
+    canary: str
+    moves: tuple[Moved, ...]
+    streams: Streams | None = None
+    fault: Mapping[str, Any] | None = None
+
+    @property
+    def requests(self) -> int:
+        """All requests of the moves, and the streams."""
+        streams = self.streams.finished + self.streams.failed if self.streams else 0
+        return sum(move.requests for move in self.moves) + streams
+
+    @property
+    def failed(self) -> int:
+        """All that failed."""
+        return sum(move.failed for move in self.moves) + (self.streams.failed if self.streams else 0)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be, a sentence each."""
+        said = [sentence for move in self.moves for sentence in move.wrong]
+        if self.streams and self.streams.failed:
+            said.append(f"{self.streams.failed} of {self.streams.failed + self.streams.finished} long streams did not finish")
+        return said
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "service": self.service,
+            "adapter": self.adapter,
+            "kind": self.kind,
+            "from": self.stable,
+            "to": self.canary,
+            "moves": [move.to_json() for move in self.moves],
+            "streams": self.streams and dataclasses.asdict(self.streams),
+            "fault": self.fault,
+            "requests": self.requests,
+            "failed": self.failed,
+        }
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """A stack, rehearsed live.
+
+    Attributes:
+        stack: its name.
+        gateway: gke or istio.
+        machine: its size, in words.
+        began: ISO 8601.
+        seconds: how long it took.
+        rollouts: each with its moves.
+    """
+
+    stack: str
+    gateway: str
+    machine: str
+    began: str
+    seconds: float
+    rollouts: tuple[LiveRollout, ...]
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be, a sentence each."""
+        return [sentence for rollout in self.rollouts for sentence in rollout.wrong]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost and every weight took effect."""
+        return bool(self.rollouts) and not self.wrong
+
+    @property
+    def verdict(self) -> str:
+        """One line.
+
+        >>> LiveReport("s", "gke", "2 cores", "2026-01-01", 1.0, ()).verdict
+        'not clean: no rollout in the file, so nothing was tried'
+        """
+        if not self.rollouts:
+            return "not clean: no rollout in the file, so nothing was tried"
+        if self.wrong:
+            more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
+            return f"not clean: {self.wrong[0]}{more}"
+        requests = sum(rollout.requests for rollout in self.rollouts)
+        moves = sum(len(rollout.moves) for rollout in self.rollouts)
+        return f"clean: {requests:,} requests, 0 failed, {moves} moves, every split within 4 sigma of its weights"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "stack": self.stack,
+            "gateway": self.gateway,
+            "machine": self.machine,
+            "began": self.began,
+            "seconds": round(self.seconds, 1),
+            "rollouts": [rollout.to_json() for rollout in self.rollouts],
+            "clean": self.clean,
+            "wrong": self.wrong,
+            "verdict": self.verdict,
+        }
+
+
+def unknown_splits(moves: Sequence[Moved]) -> list[Share]:
+    """Shares on which there is no verdict, since the sample was too small."""
+    return [share for move in moves for share in move.shares if share.verdict == "unknown"]
