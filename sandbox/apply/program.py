@@ -46,9 +46,16 @@ class SandboxCloud(Cloud):
         return {**super().call(args), "endpoint": self.place.host, "masterAuths": [certificate]}
 
 
+WAITS = ("bake", "keep", "settle")
+
+
 def config_for(config: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """The config as in the stack file, but for the way to the cluster and to its metrics."""
+    """The config as in the stack file, but for the way to the cluster and to its metrics, and without times of mere waiting."""
     changed = copy.deepcopy(dict(config))
+    for service in changed[f"{PROJECT}:services"].values():
+        for block in (service, *(service.get("adapters") or {}).values()):
+            if block.get("rollout"):
+                block["rollout"] = {key: value for key, value in block["rollout"].items() if key not in WAITS} | {"settle": "0s"}
     cluster = changed[f"{PROJECT}:cluster"]
     if "context" in cluster:
         cluster["context"] = place.context

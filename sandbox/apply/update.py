@@ -73,6 +73,7 @@ class Update:
         state: of the stack; written after every step.
         patience: seconds that are waited at most for one resource; what Pulumi would wait may be more.
         told: called after every step.
+        wrote: called when something was written, before it is awaited and before the state knows of it.
     """
 
     kubectl: Kubectl
@@ -81,6 +82,7 @@ class Update:
     state: StateFile
     patience: float = waits.DEFAULT_TIMEOUT
     told: Callable[[Step], None] = lambda _: None
+    wrote: Callable[[Step], None] = lambda _: None
     _steps: list[Step] = field(default_factory=list, init=False)
 
     def run(self, preview: Preview, recording: Recording) -> list[Step]:
@@ -144,7 +146,9 @@ class Update:
         written = time.monotonic()
         for operation in operations:
             error = errors[operation.urn] if operation in objects else self._pool(operation, wanted[operation.urn], state)
-            yield Step(operation, began, written, written, error)
+            step = Step(operation, began, written, written, error)
+            self.wrote(step)
+            yield step
 
     def _apply(
         self, operations: list[Operation], wanted: Mapping[str, Registration], state: Mapping[str, Deployed]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inference_rollouts.rehearsal.walk import RolloutOf, Step, at
@@ -76,6 +76,8 @@ class Conductor:
     requests: int
     watch: Callable[[], Mapping[str, Any]] = dict
     told: Callable[[str], None] = lambda _: None
+    effect_at: float | None = field(default=None, init=False)
+    """When the last move took effect, in seconds since 1970."""
 
     def perform(self, steps: Sequence[Step]) -> Iterator[Moved]:
         """Each move of a story; the first step stands already. After one that was not done, nothing more is tried."""
@@ -85,8 +87,14 @@ class Conductor:
             if moved.refusals or moved.error:
                 return
 
-    def move(self, origin: Step | None, to: Step) -> Moved:
-        """One move."""
+    def move(self, origin: Step | None, to: Step, excused: str | None = None) -> Moved:
+        """One move.
+
+        Args:
+            origin: the stage that stands.
+            to: the stage that is wanted.
+            excused: a version that suffers from a fault: what it loses until the move has taken effect is the fault's.
+        """
         config = at(self.config, self.rollout, to)
         before, after = self.weights(origin), self.weights(to)
         name = f"{origin} → {to}"
@@ -107,10 +115,11 @@ class Conductor:
         self.told(f"{to}: {self.sample(after)} requests")
         settled = self._sample(str(to), after)
         notes = _changes(stood, self.watch())
-        if seconds["effect"] is None and before != after and isinstance(self.decisions, ByReply):
+        if seconds["effect"] is None and self._moves(before, after) and isinstance(self.decisions, ByReply):
             notes.append(f"the weights did not take effect within {EFFECT_TIMEOUT:g} s")
         shares = tuple(within(after, self.decisions.served(settled)))
-        return Moved(_said(origin), str(to), seconds, (), "", Counted.of(during), Counted.of(settled), shares, tuple(notes))
+        counted, faulty = (None, Counted.of(during)) if _only(excused, during) else (Counted.of(during), None)
+        return Moved(_said(origin), str(to), seconds, (), "", counted, Counted.of(settled), shares, tuple(notes), faulty)
 
     def weights(self, step: Step | None) -> dict[str, int]:
         """Weights by version; at finish the canary serves alone."""
@@ -123,6 +132,9 @@ class Conductor:
         """How many requests are needed to judge these weights."""
         return max(self.requests, *(int(SURE * smallest_sample(weight / 100)) for weight in wanted.values()))
 
+    def _moves(self, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
+        return before.get(self.rollout.canary, 0) != after.get(self.rollout.canary, 0)
+
     def _allowed(self, *sides: Mapping[str, int]) -> list[str] | None:
         if not self.load.requests.versions:
             return None
@@ -131,18 +143,20 @@ class Conductor:
     def _effect(
         self, applied: Applied, phase: PhaseCount, before: Mapping[str, int], after: Mapping[str, int]
     ) -> tuple[float | None, PhaseCount]:
-        """Seconds from the written route to its effect (None where nobody can tell), and the counts until then."""
+        """Seconds from the beginning of the route's write to its effect (None where nobody can tell), and the counts until then."""
+        self.effect_at = None
+        written = applied.began_writing("HTTPRoute")
+        counts = self.load.counts()
+        if not self._moves(before, after) or written is None:
+            return None, counts
         canary = self.rollout.canary
         shares = [side.get(canary, 0) / 100 for side in (before, after)]
-        written = applied.written("HTTPRoute")
-        counts = self.load.counts()
-        if shares[0] == shares[1] or written is None:
-            return None, counts
         deadline = time.time() + EFFECT_TIMEOUT
         while True:
             found = counts.timeline and took_effect(counts.timeline, canary, *shares)
             if found:
-                return max(0.0, phase.since + found.at - written), counts
+                self.effect_at = phase.since + found.at
+                return max(0.0, self.effect_at - written), counts
             if time.time() > deadline:
                 return None, counts
             time.sleep(0.2)
@@ -165,3 +179,9 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     words = dict.fromkeys(after.keys() - before, "has come") | dict.fromkeys(before.keys() - after, "has gone")
     words |= {name: "has changed" for name in before.keys() & after if before[name] != after[name]}
     return [f"{name} {words[name]}" for name in sorted(words)]
+
+
+def _only(version: str | None, phase: PhaseCount) -> bool:
+    """Whether every failure of a phase is one of this version's."""
+    lost = {name for name, models in phase.versions.items() if any(served.failed for served in models.values())}
+    return bool(lost) and lost == {version}

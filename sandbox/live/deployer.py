@@ -45,9 +45,9 @@ class Applied:
         """Whether everything was done."""
         return not self.preview.refusals and not self.error
 
-    def written(self, kind: str) -> float | None:
-        """When the last object of a kind was written, in seconds since 1970; None where none was."""
-        times = [step.written for step in self.steps if step.operation.kind == kind and not step.error]
+    def began_writing(self, kind: str) -> float | None:
+        """When the last object of a kind was begun to be written, in seconds since 1970; None where none was."""
+        times = [step.began for step in self.steps if step.operation.kind == kind and not step.error]
         return max(times) + time.time() - time.monotonic() if times else None
 
 
@@ -60,13 +60,14 @@ class Deployer:
         project: the folder with Pulumi.yaml.
         stack: its name.
         patience: seconds that an update waits at most for one resource.
+        wrote: called when something was written.
     """
 
     home: Home
     project: Path
     stack: str
     patience: float = 120.0
-    told: Callable[[Step], None] = field(default=lambda _: None)
+    wrote: Callable[[Step], None] = field(default=lambda _: None)
 
     def __post_init__(self) -> None:
         _use(self.home)
@@ -88,7 +89,7 @@ class Deployer:
         errors: list[str] = []
 
         def act(preview: Preview, recording: Any) -> None:
-            update = Update(self.kubectl, self.cluster, self.pools, self.state, self.patience, self.told)
+            update = Update(self.kubectl, self.cluster, self.pools, self.state, self.patience, wrote=self.wrote)
             try:
                 steps.extend(update.run(preview, recording))
             except UpdateFailed as e:
@@ -101,7 +102,7 @@ class Deployer:
     def destroy(self) -> None:
         """Take everything of the stack away, newest first, as `pulumi destroy`; protection does not count here."""
         state = self.state.read()
-        update = Update(self.kubectl, self.cluster, self.pools, self.state, self.patience, self.told)
+        update = Update(self.kubectl, self.cluster, self.pools, self.state, self.patience, wrote=self.wrote)
         operations = [
             Operation("delete", deployed.registration.type, deployed.registration.name, None, protected=False, urn=urn)
             for urn, deployed in reversed(state.items())

@@ -22,6 +22,8 @@ from sandbox.live import world
 from sandbox.live.conduct import ByReply, Conductor, Decisions
 from sandbox.live.decisions import ByDecision
 from sandbox.live.deployer import Deployer
+from sandbox.live.faults import FAULTS, Scene
+from sandbox.live.faulty import Faulty
 from sandbox.live.report import LiveReport, LiveRollout, Moved, Streams
 from sandbox.live.show import Screen
 from sandbox.live.story import straight_up, whole_story
@@ -64,13 +66,14 @@ class Live:
     Attributes:
         home: of the sandbox, which is up.
         project: the folder with Pulumi.yaml.
-        file: the stack file.
+        path, file: the stack file.
         options: how.
         screen: where it is shown.
     """
 
     home: Home
     project: Path
+    path: Path
     file: StackFile
     options: Options
     screen: Screen
@@ -101,7 +104,8 @@ class Live:
             self._create(rollout)
             with self._traffic(rollout, service) as (load, streams):
                 conductor = self.conductor(rollout, load)
-                for moved in conductor.perform(story(rollout, self.options)):
+                faulty = self._faulty(rollout, conductor)
+                for moved in faulty.perform() if faulty else conductor.perform(story(rollout, self.options)):
                     moves.append(moved)
                     self.screen.moved(moved)
                 self.screen.doing("waiting for the last replies")
@@ -110,7 +114,14 @@ class Live:
             self.screen.doing("taking everything down")
             self.deployer.destroy()
         result = LiveRollout(
-            rollout.service, rollout.adapter, rollout.kind, rollout.stable, rollout.canary, tuple(moves), finished
+            rollout.service,
+            rollout.adapter,
+            rollout.kind,
+            rollout.stable,
+            rollout.canary,
+            tuple(moves),
+            finished,
+            faulty.found if faulty else None,
         )
         self.screen.closing(result)
         return result
@@ -130,6 +141,12 @@ class Live:
             self.deployer, config, rollout, load, decisions, self.options.requests, watch=watch, told=self.screen.doing
         )
 
+    def _faulty(self, rollout: RolloutOf, conductor: Conductor) -> Faulty | None:
+        if self.options.fault is None:
+            return None
+        scene = Scene(self.deployer, self.service(rollout, "prepare"), rollout.stable, rollout.canary)
+        return Faulty(conductor, scene, FAULTS[self.options.fault], str(self.path))
+
     def service(self, rollout: RolloutOf, step: Step) -> ModelServiceArgs:
         """The plan of a rollout's service at a step."""
         plan = plan_for(load_settings(own_keys(at(self.file.config, rollout, step))))
@@ -143,7 +160,7 @@ class Live:
 
     def _create(self, rollout: RolloutOf) -> None:
         self.deployer.destroy()
-        world.furnish(self.deployer.kubectl, load_settings(own_keys(self.file.config)))
+        world.furnish(self.deployer.kubectl, self.deployer.pools, load_settings(own_keys(self.file.config)))
         world.pace(self.home, TOKEN_SECONDS)
         created = self.deployer.up(at(self.file.config, rollout, "baseline"))
         if not created.done:
@@ -156,9 +173,11 @@ class Live:
         await_answers(requests)
         stable = [rollout.stable] if requests.versions else None
         streams = self._long(requests)
-        with Load(requests, home=self.home, allow=stable) as load:
-            with Load(streams, home=self.home) if streams else nullcontext() as long:
-                yield load, long
+        with (
+            Load(requests, home=self.home, allow=stable) as load,
+            Load(streams, home=self.home) if streams else nullcontext() as long,
+        ):
+            yield load, long
 
     def requests(self, rollout: RolloutOf, service: ModelServiceArgs) -> Requests:
         """What clients send: every model name, and every adapter's."""
@@ -172,7 +191,6 @@ class Live:
             shapes={"chat": 3, "chat-stream": 1, "completion": 1},
             host=host.replace("*", "any"),
             versions={} if rollout.adapter else self._patterns(rollout),
-            max_tokens=2,
         )
 
     def models(self, rollout: RolloutOf) -> Sequence[str]:
@@ -189,7 +207,7 @@ class Live:
         return found
 
     def _long(self, requests: Requests) -> Requests | None:
-        if not self.options.streams:
+        if not self.options.streams or self.options.fault:
             return None
         target = replace(requests, shapes={"chat-stream": 1})
         return long_streams(target, self.options.streams, seconds=self.options.stream_seconds, inter_token_latency=TOKEN_SECONDS)
@@ -209,7 +227,8 @@ def story(rollout: RolloutOf, options: Options) -> Sequence[Step]:
 
 def _with_leftovers(moves: list[Moved], load: Load) -> list[Moved]:
     """Requests that were under way when their phase was judged end here: a failure among them counts as the last move's."""
-    lost = load.stop().whole.failed - sum(moved.failed for moved in moves)
+    told = sum(moved.failed + (moved.faulty.failed if moved.faulty else 0) for moved in moves)
+    lost = load.stop().whole.failed - told
     if lost <= 0 or not moves:
         return moves
     return [*moves[:-1], replace(moves[-1], notes=(*moves[-1].notes, f"{lost} more requests failed after their phase"))]

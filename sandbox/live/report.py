@@ -45,13 +45,15 @@ class Moved:
 
     Attributes:
         origin, to: stages; origin is None for the creation.
-        seconds: of the preview, of the update, and from the written weight until it took effect (None where nothing can say).
+        seconds: of the preview, of the update, and from the beginning of the route's write until it took effect (None where
+            nothing can say).
         refusals: why it was refused; then nothing else was done.
         error: why the update ended half-way.
         during: requests sent from before the update until it had taken effect.
         after: requests sent afterwards.
         shares: each version's share afterwards, wanted and observed.
         notes: what else was seen, a sentence each, that is not as it should be.
+        faulty: requests that met a fault which was made on purpose: its price, and no failure of the rollout.
     """
 
     origin: str | None
@@ -63,11 +65,12 @@ class Moved:
     after: Counted | None = None
     shares: tuple[Share, ...] = ()
     notes: tuple[str, ...] = ()
+    faulty: Counted | None = None
 
     @property
     def requests(self) -> int:
         """All that were sent."""
-        return sum(counted.requests for counted in (self.during, self.after) if counted)
+        return sum(counted.requests for counted in (self.during, self.after, self.faulty) if counted)
 
     @property
     def failed(self) -> int:
@@ -97,6 +100,7 @@ class Moved:
             "during": self.during and dataclasses.asdict(self.during),
             "after": self.after and dataclasses.asdict(self.after),
             "split": [_share_json(share) for share in self.shares],
+            "faulty": self.faulty and dataclasses.asdict(self.faulty),
             "notes": list(self.notes),
         }
 

@@ -8,12 +8,24 @@ from typing import Any
 from inference_rollouts.settings import Stack
 from sandbox.apply.kubectl import Kubectl
 from sandbox.home import Home
+from sandbox.nodes.provision import NodePools
 
 GATEWAY_CLASS = "gke-l7-regional-external-managed"
 
 
-def furnish(kubectl: Kubectl, stack: Stack) -> None:
-    """Create the namespaces, and the Gateway unless the stack creates it itself."""
+SYSTEM_POOL = {
+    "name": "default-pool",
+    "location": "us-central1",
+    "nodeLocations": ["us-central1-a"],
+    "nodeCount": 2,
+    "nodeConfig": {"machineType": "e2-standard-8"},
+}
+"""Nodes without accelerators, for endpoint pickers: every cluster has some."""
+
+
+def furnish(kubectl: Kubectl, pools: NodePools, stack: Stack) -> None:
+    """Create the nodes of the cluster's own, the namespaces, and the Gateway unless the stack creates it itself."""
+    pools.apply(SYSTEM_POOL)
     spaces = {service.namespace for service in stack.services.values()} | {stack.gateway.namespace or "default"}
     objects: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in sorted(spaces - {"default"})

@@ -1,0 +1,191 @@
+"""What can go wrong in the middle of a rollout, on purpose: each fault by its name, and how it is made and ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from inference_rollouts.plan import ModelServiceArgs
+from sandbox import control
+from sandbox.gateway.files import read_json
+from sandbox.home import Home
+from sandbox.live.deployer import Deployer
+from sandbox.nodes import faults as nodes
+
+VERSION_LABEL = "inference-rollouts/version"
+
+Where = Literal["before", "during", "standing"]
+"""While the canary is built, during a raise, or while it stands at its rung."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where a fault strikes.
+
+    Attributes:
+        deployer: of the stack.
+        service: as planned at the rung.
+        stable, canary: versions.
+    """
+
+    deployer: Deployer
+    service: ModelServiceArgs
+    stable: str
+    canary: str
+
+    @property
+    def home(self) -> Home:
+        """Of the sandbox."""
+        return self.deployer.home
+
+    def pool(self, version: str) -> str:
+        """Name of a version's InferencePool."""
+        return next(v.pool_name for v in self.service.versions if v.name == version)
+
+    def node_pool(self, version: str) -> str:
+        """Name of a version's node pool."""
+        nodes = next(v.nodes for v in self.service.versions if v.name == version)
+        return nodes.name if nodes else ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: as `--fault` takes it.
+        words: what it is.
+        where: when it strikes.
+        strike: makes it; what it yields lasts until the context ends.
+        refuses: whether the next raise must be refused while it lasts.
+    """
+
+    name: str
+    words: str
+    where: Where
+    strike: Callable[[Scene], Any]
+    refuses: bool = True
+
+
+@contextmanager
+def _cleared(scene: Scene) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        nodes.clear(scene.home.root)
+
+
+@contextmanager
+def _crash(scene: Scene) -> Iterator[None]:
+    with _cleared(scene):
+        nodes.crash_servers(scene.home.root, {VERSION_LABEL: scene.canary}, again=True)
+        yield
+
+
+@contextmanager
+def _oom(scene: Scene) -> Iterator[None]:
+    with _cleared(scene):
+        nodes.oom(scene.home.root, {VERSION_LABEL: scene.canary}, again=True)
+        yield
+
+
+@contextmanager
+def _picker(scene: Scene) -> Iterator[None]:
+    with _cleared(scene):
+        nodes.kill_picker(scene.home.root, scene.pool(scene.canary), scene.service.route.namespace, again=True)
+        yield
+
+
+@contextmanager
+def _vanish(scene: Scene) -> Iterator[None]:
+    with _cleared(scene):
+        nodes.vanish_nodes(scene.home.root, scene.node_pool(scene.canary), again=True)
+        yield
+
+
+@contextmanager
+def _never_ready(scene: Scene) -> Iterator[None]:
+    with _cleared(scene):
+        nodes.block_readiness(scene.home.root, {VERSION_LABEL: scene.canary})
+        yield
+
+
+@contextmanager
+def _api_server(scene: Scene) -> Iterator[None]:
+    """Killed a moment after the update has begun, and started again."""
+
+    def later() -> None:
+        time.sleep(0.7)
+        control.restart(scene.home, "kube-apiserver", signal.SIGKILL)
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def _by_hand(scene: Scene) -> Iterator[None]:
+    """Somebody gives the canary everything, with kubectl."""
+    route = scene.service.route
+    live = json.loads(scene.deployer.kubectl.run("get", "httproute", route.name, "-n", route.namespace, "-o", "json"))
+    rules = live["spec"]["rules"]
+    for backend in rules[-1]["backendRefs"]:
+        backend["weight"] = 100 if backend["name"] == scene.pool(scene.canary) else 0
+    patch = json.dumps({"spec": {"rules": rules}})
+    scene.deployer.kubectl.run("patch", "httproute", route.name, "-n", route.namespace, "--type=merge", "-p", patch)
+    yield
+
+
+@contextmanager
+def _slow_gateway(scene: Scene) -> Iterator[None]:
+    path = scene.home.gateway / "settings.json"
+    before = read_json(path) if path.exists() else {}
+    try:
+        _write(path, {**(before if isinstance(before, dict) else {}), "statusDelay": 60})
+        yield
+    finally:
+        _write(path, before)
+
+
+def _write(path: Any, document: object) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(document), "utf-8")
+    partial.replace(path)
+
+
+@contextmanager
+def _nothing(_: Scene) -> Iterator[None]:
+    yield
+
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault("servers-crash", "the canary's servers crash, again and again", "standing", _crash),
+        Fault("out-of-memory", "the canary's servers run out of memory, again and again", "standing", _oom),
+        Fault("picker-dies", "the canary's endpoint picker dies and stays down", "standing", _picker),
+        Fault("nodes-vanish", "the canary's nodes vanish, and the cloud has no others", "standing", _vanish),
+        Fault("never-ready", "the canary's servers never finish loading", "before", _never_ready),
+        Fault("api-server", "the API server is killed in the middle of an update", "during", _api_server, refuses=False),
+        Fault("killed", "the update is killed right after it wrote the route", "during", _nothing, refuses=False),
+        Fault("by-hand", "somebody edits the route by hand, to 0/100", "standing", _by_hand),
+        Fault("slow-gateway", "the gateway takes 60 s to publish a status", "standing", _slow_gateway, refuses=False),
+    )
+}
+
+
+def killed_after_the_route(scene: Scene, step: Any, file: str) -> int:
+    """Runs an update in a process that kills itself (-9) as soon as the route is written; its exit code."""
+    command = [sys.executable, "-m", "sandbox.live.killed", str(scene.deployer.project), file, str(step)]
+    return subprocess.run(command, check=False, capture_output=True).returncode

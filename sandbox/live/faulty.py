@@ -1,0 +1,149 @@
+"""A rollout in which something goes wrong: what the user sees, who loses requests, and how long the way back takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from inference_rollouts.rehearsal.walk import Step, at
+from sandbox.live.conduct import Conductor
+from sandbox.live.faults import Fault, Scene, killed_after_the_route
+from sandbox.live.report import Counted, Moved
+from sandbox.traffic.counts import PhaseCount
+
+LASTS = 8.0
+"""Seconds for which traffic meets a fault before anybody does anything."""
+
+
+@dataclass
+class Faulty:
+    """A story with a fault.
+
+    Attributes:
+        conductor: performs the moves.
+        scene: where the fault strikes.
+        fault: which one.
+        file: path of the stack file.
+        found: what is reported of it, in the order in which it was found.
+    """
+
+    conductor: Conductor
+    scene: Scene
+    fault: Fault
+    file: str
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def perform(self) -> Iterator[Moved]:
+        """Up to the rung where it strikes, and back."""
+        self.found = {"fault": f"{self.fault.name}: {self.fault.words}"}
+        match self.fault.where:
+            case "before":
+                yield from self._before()
+            case "during":
+                yield from self._during()
+            case "standing":
+                yield from self._standing()
+
+    # --- the three kinds ----------------------------------------------------------------------------------------------
+
+    def _before(self) -> Iterator[Moved]:
+        """The canary cannot be built: the update fails, a raise is refused, and the way back is to take it down again."""
+        with self._strike():
+            phase = self._mark("prepare, with the fault", self.scene.stable)
+            built = self.conductor.deployer.up(self._config("prepare"))
+            self._see(built.error or "the update to prepare was done")
+            yield self._fault_phase(phase, "baseline", "prepare")
+            yield from self._refused("prepare", self._rungs[0])
+            yield from self._back("prepare", "baseline")
+
+    def _during(self) -> Iterator[Moved]:
+        """An update does not get through; the next one continues it."""
+        origin, to = self._rungs[-2], self._rungs[-1]
+        if to == 100 and len(self._rungs) > 2:
+            origin, to = self._rungs[-3], self._rungs[-2]
+        yield from self._climb(origin)
+        phase = self._mark(f"{origin} → {to}, with the fault", self.scene.stable, self.scene.canary)
+        with self._strike():
+            if self.fault.name == "killed":
+                code = killed_after_the_route(self.scene, to, self.file)
+                self._see(f"the update's process ended with {code}")
+            else:
+                applied = self.conductor.deployer.up(self._config(to))
+                self._see(
+                    applied.error or "; ".join(applied.preview.refusals) or "the update was done as if nothing had happened"
+                )
+        yield self._fault_phase(phase, str(origin), str(to))
+        continued = self.conductor.move(origin, to)
+        self.found["continued by the next update"] = not continued.refusals and not continued.error
+        yield continued
+        yield from self._back(to, "prepare")
+
+    def _standing(self) -> Iterator[Moved]:
+        """The fault strikes at the rung below 100: the next raise is refused, and the way back works."""
+        rung, above = self._rungs[-2], self._rungs[-1]
+        yield from self._climb(rung)
+        with self._strike():
+            phase = self._mark(f"{rung}, with the fault", self.scene.stable, self.scene.canary)
+            time.sleep(LASTS)
+            yield self._fault_phase(phase, str(rung), str(rung))
+            if self.fault.refuses:
+                yield from self._refused(rung, above)
+            yield from self._back(rung, "prepare")
+
+    # --- their parts --------------------------------------------------------------------------------------------------
+
+    @property
+    def _rungs(self) -> list[int]:
+        return [stage for stage in self.conductor.rollout.ladder if isinstance(stage, int)]
+
+    def _strike(self) -> AbstractContextManager[None]:
+        self.conductor.told(self.fault.words)
+        return self.fault.strike(self.scene)
+
+    def _climb(self, rung: int) -> Iterator[Moved]:
+        ladder = self.conductor.rollout.ladder
+        yield from self.conductor.perform(ladder[: ladder.index(rung) + 1])
+
+    def _config(self, step: Step) -> Mapping[str, Any]:
+        return at(self.conductor.config, self.conductor.rollout, step)
+
+    def _mark(self, name: str, *allow: str) -> PhaseCount:
+        return self.conductor.load.mark(name, allow=list(allow) if self.conductor.load.requests.versions else None)
+
+    def _see(self, text: str) -> None:
+        self.found.setdefault("the user sees", []).append(text)
+
+    def _fault_phase(self, phase: PhaseCount, origin: str, to: str) -> Moved:
+        """The requests of the fault: what stable lost is wrong; the rest is what the fault costs."""
+        counts = self.conductor.load.counts()
+        lost = {version: sum(s.failed for s in models.values()) for version, models in counts.versions.items()}
+        self.found["failed while it lasted"] = {version or "nobody's": n for version, n in lost.items()}
+        self.found["requests while it lasted"] = counts.ok + counts.failed
+        by_stable = lost.get(self.scene.stable, 0)
+        notes = (f"stable lost {by_stable} requests to a fault of the canary",) if by_stable else ()
+        return Moved(origin, to, {"lasted": time.time() - phase.since}, notes=notes, faulty=Counted.of(counts))
+
+    def _refused(self, origin: Step, to: Step) -> Iterator[Moved]:
+        """The next raise: it must be refused, and say why."""
+        applied = self.conductor.deployer.up(self._config(to))
+        for reason in applied.preview.refusals:
+            self._see(reason)
+        self.found["the next raise is refused"] = bool(applied.preview.refusals)
+        if not applied.preview.refusals:
+            yield Moved(str(origin), str(to), notes=("the raise was not refused although the canary is broken",))
+
+    def _back(self, origin: Step, to: Step) -> Iterator[Moved]:
+        began = time.time()
+        moved = self.conductor.move(origin, to, excused=self.scene.canary)
+        effect = moved.seconds.get("effect")
+        self.found["rollback: seconds from the written route to its effect"] = None if effect is None else round(effect, 2)
+        update = moved.seconds.get("update")
+        self.found["rollback: seconds of the whole update"] = None if update is None else round(update, 2)
+        self.found["rollback: seconds from the command to the effect"] = self._until_effect(began)
+        yield moved
+
+    def _until_effect(self, began: float) -> float | None:
+        return None if self.conductor.effect_at is None else round(self.conductor.effect_at - began, 2)
