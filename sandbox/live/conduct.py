@@ -143,7 +143,7 @@ class Conductor:
     def _effect(
         self, applied: Applied, phase: PhaseCount, before: Mapping[str, int], after: Mapping[str, int]
     ) -> tuple[float | None, PhaseCount]:
-        """Seconds from the beginning of the route's write to its effect (None where nobody can tell), and the counts until then."""
+        """Seconds from the beginning of the route's write to its effect (None: nobody can tell), and the counts until then."""
         self.effect_at = None
         written = applied.began_writing("HTTPRoute")
         counts = self.load.counts()
