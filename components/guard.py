@@ -16,6 +16,7 @@ import pulumi
 
 from inference_rollouts import move, wording
 from inference_rollouts.naming import SPLIT_ANNOTATION
+from inference_rollouts.raises import Raise, raised
 from inference_rollouts.record import Record, Split, Unreadable
 
 Inputs = Mapping[str, Any]
@@ -32,11 +33,11 @@ class MoveRefused(Exception):
 class Live(Protocol):
     """Who can ask the cluster before a raise."""
 
-    def questions(self, raised: move.Raise) -> Sequence[str]:
+    def questions(self, raised: Raise) -> Sequence[str]:
         """What will be asked, for a preview."""
         ...
 
-    async def ask(self, deployed: Record, raised: move.Raise) -> Sequence[str]:
+    async def ask(self, deployed: Record, raised: Raise) -> Sequence[str]:
         """What stands against the raise, one sentence each."""
         ...
 
@@ -54,14 +55,15 @@ def service_guard(service: str, live: Live | None = None) -> pulumi.ResourceHook
 
     async def ask(old: Inputs, new: Inputs) -> Sequence[str]:
         deployed = _record("deployed", old)
-        raised = move.raised(deployed, _record("wanted", new))
-        if not live or not raised:
+        asked = raised(deployed, _record("wanted", new))
+        if not live or not asked:
             return []
+        retires = not asked.names
         if pulumi.runtime.is_dry_run():
-            pulumi.log.info(wording.will_be_asked(f"service {service}", live.questions(raised)))
+            pulumi.log.info(wording.will_be_asked(f"service {service}", live.questions(asked), retires=retires))
             return []
-        findings = await live.ask(deployed, raised)
-        return [wording.not_ready(f"service {service}", finding) for finding in findings]
+        findings = await live.ask(deployed, asked)
+        return [wording.not_ready(f"service {service}", finding, retires=retires) for finding in findings]
 
     return guard(f"{service}.guard", judge, ask)
 

@@ -1,4 +1,4 @@
-"""LiveChecks: asks the cluster before a raise whether everything is ready. Asked by the guard, in `up`, never for a fall.
+"""LiveChecks: asks the cluster before a raise, or `retire`, whether everything is ready. Asked in `up`, never for a fall.
 
 The libraries for it are loaded at the first question only, so that a preview, and the way back, never need them.
 """
@@ -13,8 +13,9 @@ import pulumi
 
 from components.cluster_access import ClusterAccess
 from inference_rollouts.checks import Finding, blocks
-from inference_rollouts.move import Raise
 from inference_rollouts.plan import ModelServiceArgs
+from inference_rollouts.plan.values import Conditions
+from inference_rollouts.raises import Raise
 from inference_rollouts.record import Record
 
 
@@ -31,37 +32,52 @@ class LiveChecks:
 
     def questions(self, raised: Raise) -> Sequence[str]:
         """What will be asked, for a preview."""
-        whose = "the canary's" if raised.pools else "every version's"
+        whose = "every version's" if raised.touched else "the canary's"
         asked = [f"{whose} servers, endpoint picker and pool are ready", "the route is accepted as it is deployed"]
         asked.append("the live weights are the deployed ones")
         held = {adapter.name for v in self.service.versions if v.server for adapter in v.server.adapters if adapter.routed}
         asked += [f"every ready pod holds {', '.join(sorted(held))}"] if held else []
         for name in raised.names:
-            conditions = self.service.conditions.get(name)
-            if conditions and conditions.bake:
-                asked.append(f"the rung is {conditions.bake} s old")
-            asked += [f"metric {check.name}" for check in conditions.checks] if conditions else []
-        return asked
+            asked += _about(self._conditions(name), retires=False)
+        for name in raised.retired:
+            asked += _about(self._conditions(name), retires=True)
+        pools = self.service.record.pools
+        first = raised.pools and pools.stage in pools.steps[:1]
+        return [*asked, "rollout probe has passed on the canary as it stands"] if first and self._conditions("").probe else asked
+
+    def _conditions(self, name: str) -> Conditions:
+        return self.service.conditions.get(name, Conditions())
 
     async def ask(self, deployed: Record, raised: Raise) -> Sequence[str]:
         """What stands against the raise, one sentence each; what could not be read counts."""
         kubeconfig = await self.access.kubeconfig.future() if self.access.kubeconfig else None
         # In a thread: other registrations go on while the cluster is asked.
-        return await asyncio.to_thread(self._ask, kubeconfig, deployed, raised)
+        return await asyncio.to_thread(self._ask, kubeconfig, deployed, raised, pulumi.get_stack())
 
-    def _ask(self, kubeconfig: str | None, deployed: Record, raised: Raise) -> list[str]:
+    def _ask(self, kubeconfig: str | None, deployed: Record, raised: Raise, stack: str) -> list[str]:
         from inference_rollouts.observe.ask import ask
         from inference_rollouts.observe.cluster import Cluster
-        from inference_rollouts.observe.from_plan import bake_target, metric_target, ready_target
+        from inference_rollouts.observe.from_plan import bake_target, metric_target, probe_target, ready_target
 
         cluster = Cluster(kubeconfig=kubeconfig, context=self.access.context)
-        target = ready_target(self.service, deployed, raised.adapters)
+        target = ready_target(self.service, deployed, raised.touched)
         found: list[Finding] = []
         # Each raise has conditions of its own: one that has baked long enough says nothing of another.
         for name in raised.names:
             bake = bake_target(self.service, target, name)
+            probe = probe_target(self.service, deployed, name, stack)
             metrics = metric_target(self.service, deployed, name, self.access.project)
-            found += ask(cluster, target, now=datetime.now(UTC), bake=bake, metrics=metrics)
+            found += ask(cluster, target, now=datetime.now(UTC), bake=bake, probe=probe, metrics=metrics)
+        for name in raised.retired:
+            keep = bake_target(self.service, target, name, retires=True)
+            found += ask(cluster, target, now=datetime.now(UTC), bake=keep)
         for finding in found:
             pulumi.log.debug(finding.sentence)
         return list(dict.fromkeys(finding.sentence for finding in blocks(found)))
+
+
+def _about(conditions: Conditions, *, retires: bool) -> list[str]:
+    """What will be asked beside readiness."""
+    check, seconds = conditions.least(retires=retires)
+    asked = [f"the weights have stood for {seconds} s ({check})"] if seconds else []
+    return asked if retires else asked + [f"metric {metric.name}" for metric in conditions.checks]

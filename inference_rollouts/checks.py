@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 Verdict = Literal["pass", "fail", "unknown"]
+LeastTime = Literal["settle", "bake", "keep"]
+"""The times that weights must stand for: until they act everywhere, at a rung, and at 100."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from inference_rollouts import limits, stages, wording
 from inference_rollouts.manifests.node_pool import replaces
+from inference_rollouts.raises import gains_weight, overridden, raised
 from inference_rollouts.record import Record, Split
 from inference_rollouts.stages import Stage, ladder
 
@@ -65,40 +66,6 @@ def rises(old: Split, new: Split) -> bool:
     return height(new.stage) > height(old.stage)
 
 
-@dataclass(frozen=True)
-class Raise:
-    """Whose canary gets more weight in a move: what has to be asked about live. A fall, and creation, is never one.
-
-    Attributes:
-        pools: whether the pools' canary does.
-        adapters: the adapters whose canary does.
-    """
-
-    pools: bool
-    adapters: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What is raised: the empty name for the pools, then the adapters."""
-        return (("",) if self.pools else ()) + self.adapters
-
-    def __bool__(self) -> bool:
-        return bool(self.names)
-
-
-def raised(old: Record, new: Record) -> Raise:
-    """The raises of an allowed move; one that an override allows is not asked about."""
-    adapters = {name: split for name, split in old.adapters.items() if name in new.adapters}
-    return Raise(
-        pools=_asked(old.pools, new.pools),
-        adapters=tuple(name for name, split in sorted(adapters.items()) if _asked(split, new.adapters[name])),
-    )
-
-
-def _asked(old: Split, new: Split) -> bool:
-    return stages.canary_weight(new.stage) > stages.canary_weight(old.stage) and not _overridden(old, new)
-
-
 # --- the rollout and its ladder ---------------------------------------------------------------------------------------
 
 
@@ -128,7 +95,7 @@ def _going_on(what: str, old: Split, new: Split, canary: str, wanted: str) -> It
     aim = list(_aim(what, old, new, canary, wanted))
     yield from aim
     # With another aim the way there is another one: it is judged once that is deployed.
-    if not aim and not _overridden(old, new):
+    if not aim and not overridden(old, new):
         yield from _along_the_ladder(what, old, new)
 
 
@@ -141,12 +108,6 @@ def _aim(what: str, old: Split, new: Split, canary: str, wanted: str) -> Iterato
             yield wording.together_with_a_raise(what, "rollout.to", canary, wanted, old.stage)
     if new.steps != old.steps and rises(old, new):
         yield wording.together_with_a_raise(what, "rollout.steps", list(old.steps), list(new.steps), old.stage)
-
-
-def _overridden(old: Split, new: Split) -> bool:
-    """Whether an override allows exactly this move. One that is recorded already is spent."""
-    override = new.override
-    return override is not None and override != old.override and (override.origin, override.to) == (old.stage, new.stage)
 
 
 def _along_the_ladder(what: str, old: Split, new: Split) -> Iterator[str]:
@@ -221,9 +182,9 @@ def _sources(service: str, old: Record, new: Record) -> Iterator[str]:
 def _limits(service: str, old: Record, new: Record, now: datetime | None) -> Iterator[str]:
     """What holds a raise back; a fall is never asked."""
     what = f"service {service}"
-    if now and raised(old, new):
+    if now and raised(old, new).names:
         yield from limits.frozen_now(what, old.limits, new.limits, now)
-    if stages.canary_weight(new.pools.stage) > stages.canary_weight(old.pools.stage):
+    if gains_weight(old.pools, new.pools):
         yield from limits.too_small(what, new.limits, new.pools.serving, new.pools.weights)
 
 

@@ -238,16 +238,16 @@ def capacity_unchecked(names: Sequence[str]) -> str:
 # --- live checks ------------------------------------------------------------------------------------------------------
 
 
-def not_ready(what: str, finding: str) -> str:
-    """A live check that failed, or that could not be answered, before a raise."""
-    return (
-        f"{what}: the weight is not raised: {finding} (run up again when that is mended; a fall to stage: prepare asks nothing)"
-    )
+def not_ready(what: str, finding: str, *, retires: bool = False) -> str:
+    """A live check that failed, or that could not be answered, before a raise or before `retire`."""
+    held = "stable is not retired" if retires else "the weight is not raised"
+    return f"{what}: {held}: {finding} (run up again when that is mended; a fall to stage: prepare asks nothing)"
 
 
-def will_be_asked(what: str, checks: Sequence[str]) -> str:
-    """In a preview: what `up` will ask before it raises."""
-    return f"{what}: before the weight rises, pulumi up asks the cluster: {', '.join(checks)}"
+def will_be_asked(what: str, checks: Sequence[str], *, retires: bool = False) -> str:
+    """In a preview: what `up` will ask before it raises, or retires."""
+    when = "stable is retired" if retires else "the weight rises"
+    return f"{what}: before {when}, pulumi up asks the cluster: {', '.join(checks)}"
 
 
 # --- notes ------------------------------------------------------------------------------------------------------------
@@ -261,6 +261,27 @@ def updated_again() -> str:
 def differs_in_size_only(stable: str, canary: str) -> str:
     """A rollout between two versions that differ in nothing but size."""
     return f"{stable} and {canary} differ in nothing but size: this rollout moves traffic between equal versions"
+
+
+def short_lived_canary(canary: str, why: str) -> str:
+    """A canary on nodes that do not stay."""
+    return (
+        f"{canary} is on {why}: it may carry traffic as a canary, but not serve, so retire and finish are refused; end the trial at "
+        f"prepare, and roll out a version on other nodes ({canary}-new: {{like: {canary}, nodes: {{…}}}})"
+    )
+
+
+def short_lived_stable(stable: str, canary: str, why: str) -> str:
+    """A version that serves on such nodes, and is being left."""
+    return f"{stable} serves on {why}, until the rollout to {canary} has left it"
+
+
+def policy_lacking(canary: str, keys: str) -> str:
+    """A canary that may not get traffic yet, since its pool has not the policy of the service."""
+    return (
+        f"{canary}: its pool gets nothing of the service's backendPolicy ({keys}), since somebody else owns it; before it gets "
+        "traffic its owner has to attach the same, and external: {…, backendPolicy: own} has to say so"
+    )
 
 
 def decommissioned(what: str) -> str:

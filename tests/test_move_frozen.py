@@ -12,7 +12,7 @@ from tests.records import LADDER, as_it_is, at, judged, only, planned, put, reco
 IMAGE = put("versions.old.server.image", "vllm/vllm-openai:v0.33.0")
 CANARY_IMAGE = put("versions.new.server.image", "vllm/vllm-openai:v0.33.0")
 MACHINE = put("versions.old.nodes.machineType", "g2-standard-16")
-CANARY_SPOT = put("versions.new.nodes.spot", True)
+CANARY_NODES = put("versions.new.nodes.reservation", "mine")
 IN_PLACE = put("versions.old.allowInPlaceUpdates", True)
 
 
@@ -31,13 +31,13 @@ def test_stable_is_frozen_at_every_stage_also_where_it_only_stands_for_a_rollbac
     assert (why.get(stage) or f"{100 - stage if isinstance(stage, int) else 100} %") in reason
 
 
-@pytest.mark.parametrize("change", [CANARY_IMAGE, CANARY_SPOT])
+@pytest.mark.parametrize("change", [CANARY_IMAGE, CANARY_NODES])
 @pytest.mark.parametrize(("origin", "to"), [("prepare", "prepare"), ("baseline", "prepare"), ("prepare", "baseline")])
 def test_the_canary_may_change_while_it_has_no_weight(change, origin, to):
     assert judged(at(origin), (at(to), change)) == []
 
 
-@pytest.mark.parametrize("change", [CANARY_IMAGE, CANARY_SPOT])
+@pytest.mark.parametrize("change", [CANARY_IMAGE, CANARY_NODES])
 @pytest.mark.parametrize(
     ("origin", "to", "why"),
     [
@@ -100,7 +100,6 @@ ROLLING = {
 FOR_GOOD = {
     "accelerator": put("versions.old.nodes", {"accelerator": "nvidia-rtx-pro-6000", "machineType": "g4-standard-48", "max": 6}),
     "driver": put("versions.old.nodes.driver", "LATEST"),
-    "spot": put("versions.old.nodes.spot", True),
     "reservation": put("versions.old.nodes.reservation", "mine"),
     "node pool's name": put("versions.old.names", {"nodePool": "other"}),
     "server's name, which the pool selects by": put("versions.old.names", {"server": "other"}),
@@ -136,6 +135,14 @@ def test_a_replacing_change_is_refused_with_allow_in_place_updates_too(change):
         assert "replaces or removes" in reason
 
 
+def test_spot_nodes_are_not_taken_from_under_what_is_left_for_others():
+    spot, away = put("versions.old.nodes.spot", True), put("versions.new.nodes.spot", False)
+
+    reason = only(judged((at(10), spot, away), (at(10), away)))
+
+    assert "old carries 90 % of the traffic, and this replaces or removes a part of it (nodePool.node_config.spot" in reason
+
+
 def test_allow_in_place_updates_is_asked_of_the_wanted_config_not_of_the_deployed_one():
     assert judged(IN_PLACE, IMAGE) != []
 
@@ -147,18 +154,18 @@ def test_allow_in_place_updates_of_one_version_says_nothing_of_the_other():
 
 
 def test_with_allow_in_place_updates_only_what_stays_refused_is_named():
-    reason = only(judged(as_it_is, (IMAGE, put("versions.old.nodes.spot", True), IN_PLACE)))
+    reason = only(judged(as_it_is, (IMAGE, put("versions.old.nodes.reservation", "mine"), IN_PLACE)))
 
-    assert "spot" in reason
+    assert "reservation" in reason
     assert "v0.33.0" not in reason
 
 
 def test_replacing_and_rolling_changes_of_a_version_are_one_reason_with_the_replacing_ones_first():
-    changes = put("versions.old.nodes.spot", True), IMAGE, put("versions.old.server.env", {"A": "1"})
+    changes = put("versions.old.nodes.reservation", "mine"), IMAGE, put("versions.old.server.env", {"A": "1"})
 
     reason = only(judged(as_it_is, changes))
 
-    assert reason.index("spot") < reason.index("v0.33.0")
+    assert reason.index("reservation") < reason.index("v0.33.0")
     assert "allowInPlaceUpdates" not in reason
 
 

@@ -15,6 +15,7 @@ from inference_rollouts import move
 from inference_rollouts.capacity import Capacity
 from inference_rollouts.errors import InputError
 from inference_rollouts.limits import Limits
+from inference_rollouts.raises import raised
 from inference_rollouts.record import Record, Split, Unreadable
 from inference_rollouts.stages import Stage
 from inference_rollouts.windows import Freeze
@@ -109,6 +110,25 @@ def test_no_allowed_move_does_harm(pair):
 
     event("refused" if reasons else "allowed, the same" if old == new else "allowed, another")
     assert reasons or harm(old, new) == []
+
+
+@QUICK
+@given(pairs())
+def test_whatever_goes_up_is_asked_about_unless_an_override_allows_it_and_whatever_falls_never_is(pair):
+    old, new = pair
+    asked = raised(old, new)
+    allowed = move.judge("chat", old, new) == []
+    splits_of = {"": (old.pools, new.pools)} | {n: (s, new.adapters[n]) for n, s in old.adapters.items() if n in new.adapters}
+
+    for name, (before, after) in splits_of.items():
+        up = _place(after.stage) > _place(before.stage)
+        once = after.override if after.override != before.override else None
+        lifted = once is not None and (once.origin, once.to) == (before.stage, after.stage)
+        event(f"up {up}, lifted {lifted}, allowed {allowed}")
+        assert (name in asked.names) <= (up and not lifted)
+        assert (name in asked.retired) == ((before.stage, after.stage) == (100, "retire") and not lifted)
+        if allowed and up and not lifted and after.stage not in ("baseline", "prepare"):
+            assert name in (*asked.names, *asked.retired)
 
 
 @QUICK

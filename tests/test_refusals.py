@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,9 +17,12 @@ from typing import Any
 
 import pytest
 
-from inference_rollouts import move, wording
+from inference_rollouts import move, probed, wording
 from inference_rollouts.capacity import Capacity
+from inference_rollouts.checks import Finding, LeastTime
 from inference_rollouts.limits import Limits
+from inference_rollouts.observe.bake import baked
+from inference_rollouts.observe.cluster import Found
 from inference_rollouts.record import Split
 from inference_rollouts.windows import Freeze
 from tests.records import Edit, as_it_is, at, judged, override, put, record, resting, split, tone_at
@@ -65,6 +69,27 @@ def held(limits: Limits) -> Callable[[], list[str]]:
     return lambda: move.judge("chat", old, new, datetime(2027, 1, 1, tzinfo=UTC))
 
 
+def asked(finding: Finding, *, retires: bool = False) -> Callable[[], list[str]]:
+    """What a live check answers in `up`."""
+    assert finding.blocks
+    return lambda: [wording.not_ready("service chat", finding.sentence, retires=retires)]
+
+
+def stood(check: LeastTime, minutes: int, least: int) -> Finding:
+    """The finding on weights that were written so long ago, in minutes."""
+    entry = {"manager": "pulumi-kubernetes-1", "operation": "Apply", "time": "2027-01-01T12:00:00Z"}
+    route = {"kind": "HTTPRoute", "metadata": {"managedFields": [entry | {"fieldsV1": {"f:spec": {"f:rules": {}}}}]}}
+    return baked(Found(route), ROUTE, datetime(2027, 1, 1, 12, minutes, tzinfo=UTC), least * 60, check)
+
+
+def probe(**evidence: str) -> Finding:
+    """The finding on a probe of the canary, where there was one."""
+    passed = {"to": "new", "digest": "0123456789abcdef", "time": "2027-01-01T12:00:00Z", "requests": 40, "by": "ada", **evidence}
+    about = {probed.PROBE_ANNOTATION: json.dumps(passed)} if evidence else {}
+    return probed.judge(about, "new", "0123456789abcdef", at=ROUTE, stack="prod")
+
+
+ROUTE = "HTTPRoute default/chat"
 WINDOW = Limits(freeze=(Freeze("2026-12-20", "2027-01-06", "Europe/Berlin", "the holidays"),))
 SMALL = Limits(peak=40, capacity={"new": Capacity(2, 4, "requestsPerSecond")})
 
@@ -113,6 +138,13 @@ MOVES: dict[str, Callable[[], list[str]]] = {
     "a freeze window": held(WINDOW),
     "a canary that is too small": held(SMALL),
     "a live check fails": lambda: [wording.not_ready("service chat", "the Deployment new has 1 of 2 pods ready")],
+    "a rung is too young": asked(stood("bake", 10, 30)),
+    "the weights have not settled": asked(stood("settle", 0, 1)),
+    "stable was not kept long enough": asked(stood("keep", 20, 60), retires=True),
+    "no probe has passed": asked(probe()),
+    "another version was probed": asked(probe(to="newer")),
+    "the canary has changed since it was probed": asked(probe(digest="fedcba9876543210")),
+    "the evidence of a probe cannot be read": asked(probe(by="", requests="many")),
     "the guard fails": lambda: [
         wording.unreadable("Unreadable: the deployed record: pools: stage is missing, which is no stage")
     ],

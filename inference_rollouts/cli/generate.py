@@ -51,6 +51,8 @@ def _kind(body: dict[str, Any]) -> str:
     """A JSON Schema as a short phrase."""
     if "enum" in body:
         return " \\| ".join(f"`{word}`" for word in body["enum"])
+    if "const" in body:
+        return f"`{body['const']}`"
     if "anyOf" in body:
         kinds = [_kind(part) for part in body["anyOf"] if part.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,9 +133,13 @@ def _with_header(match: Mapping[str, Any], test: TestHeader) -> Manifest:
     return {**whole, "headers": [*whole.get("headers", ()), {"type": "Exact", "name": test.name, "value": test.value}]}
 
 
-def _rule(matches: list[Manifest], backends: tuple[Backend, ...] | list[Backend]) -> Manifest:
-    refs = [{"group": b.group, "kind": "InferencePool", "name": b.pool, "weight": b.weight} for b in backends]
-    return {"matches": matches, "backendRefs": refs}
+def _rule(matches: list[Manifest], backends: Sequence[Backend]) -> Manifest:
+    return {"matches": matches, "backendRefs": backend_refs(backends)}
+
+
+def backend_refs(backends: Sequence[Backend]) -> list[Manifest]:
+    """backendRefs of a rule, every default written out."""
+    return [{"group": b.group, "kind": "InferencePool", "name": b.pool, "weight": b.weight} for b in backends]
 
 
 def wait_for(args: WeightedRouteArgs) -> str:

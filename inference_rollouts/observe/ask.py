@@ -1,4 +1,4 @@
-"""Ask everything before a raise, and get every finding: readiness, bake, metrics. Nothing here decides or acts.
+"""Ask everything before a raise, or `retire`, and get every finding. Nothing here decides or acts.
 
 A fall asks nothing, so it never comes here.
 """
@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
-from inference_rollouts.checks import Finding, MetricCheck, Sample, completed, judge
+from inference_rollouts import probed
+from inference_rollouts.checks import Finding, LeastTime, MetricCheck, Sample, completed, judge
 from inference_rollouts.manifests.inference_pool import InferenceApi
 from inference_rollouts.observe import readiness
 from inference_rollouts.observe.bake import baked
-from inference_rollouts.observe.cluster import Cluster
+from inference_rollouts.observe.cluster import Cluster, Found
 from inference_rollouts.observe.prometheus import Prometheus
 from inference_rollouts.observe.queries import Series, query_of, requests_of
 from inference_rollouts.observe.targets import ReadyTarget, SplitTarget
@@ -23,17 +23,32 @@ from inference_rollouts.observe.targets import ReadyTarget, SplitTarget
 
 @dataclass(frozen=True, kw_only=True)
 class BakeTarget:
-    """The least time at the present rung.
+    """The least time that the weights must have stood.
 
     Attributes:
         seconds: the least time; 0 asks nothing.
         splits: what carries the weights in question: the route, or one adapter's splits. They are among those to be ready.
-        check: what the config calls it: `bake`, or `keep` at 100.
+        check: what the config calls it: `settle`, `bake`, or `keep` at 100.
     """
 
     seconds: float
     splits: tuple[SplitTarget, ...]
-    check: Literal["bake", "keep"] = "bake"
+    check: LeastTime = "bake"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeTarget:
+    """The probe that must have passed.
+
+    Attributes:
+        canary: the version that was to be probed.
+        digest: of it, as it stands.
+        stack: the stack, for what to say.
+    """
+
+    canary: str
+    digest: str
+    stack: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +76,22 @@ def ask(
     *,
     now: datetime,
     bake: BakeTarget | None = None,
+    probe: ProbeTarget | None = None,
     metrics: MetricTarget | None = None,
 ) -> list[Finding]:
-    """Every finding, in this order: readiness, bake, metrics. What cannot be judged is an unknown finding, no exception.
+    """Every finding, in this order: readiness, bake, probe, metrics. What cannot be judged is an unknown finding, no exception.
 
     Args:
         cluster: where to look.
         target: what has to be ready.
         now: the time that `bake` counts to, with a time zone.
-        bake: the least time at the rung.
+        bake: the least time that the weights must have stood.
+        probe: the probe that must have passed.
         metrics: the metric checks.
     """
     with ThreadPoolExecutor(1) as aside:
         asked = aside.submit(metric_findings, metrics) if metrics else None
-        found = _surely("ready", lambda: _of_cluster(cluster, target, bake, now))
+        found = _surely("ready", lambda: _of_cluster(cluster, target, bake, probe, now))
         return found + (asked.result() if asked else [])
 
 
@@ -85,16 +102,28 @@ def metric_findings(target: MetricTarget) -> list[Finding]:
         return [finding for question in asked for finding in question.result()]
 
 
-def _of_cluster(cluster: Cluster, target: ReadyTarget, bake: BakeTarget | None, now: datetime) -> list[Finding]:
+def _of_cluster(
+    cluster: Cluster, target: ReadyTarget, bake: BakeTarget | None, probe: ProbeTarget | None, now: datetime
+) -> list[Finding]:
     seen = readiness.look(cluster, target)
     found = _surely("ready", lambda: readiness.findings(target, seen))
-    return found + _surely("bake", lambda: list(_bakes(target, seen, bake, now)))
+    found += _surely(bake.check if bake else "bake", lambda: list(_bakes(target, seen, bake, now)))
+    return found + _surely(probed.CHECK, lambda: list(_probes(target, seen, probe)))
 
 
 def _bakes(target: ReadyTarget, seen: readiness.Observed, bake: BakeTarget | None, now: datetime) -> Iterator[Finding]:
     for split in bake.splits if bake and bake.seconds > 0 else ():
         assert bake, "nothing to do without one"
         yield baked(seen.split(split), target.at(split.kind, split.name), now, bake.seconds, bake.check)
+
+
+def _probes(target: ReadyTarget, seen: readiness.Observed, probe: ProbeTarget | None) -> Iterator[Finding]:
+    """Nothing where the route cannot be read: readiness has said so, and refuses."""
+    route = seen.split(target.route)
+    if probe and isinstance(route, Found):
+        annotations = (route.value.get("metadata") or {}).get("annotations") or {}
+        at = target.at(target.route.kind, target.route.name)
+        yield probed.judge(annotations, probe.canary, probe.digest, at=at, stack=probe.stack)
 
 
 def _surely(check: str, judged: Callable[[], list[Finding]]) -> list[Finding]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from inference_rollouts.checks import Finding
+from inference_rollouts.checks import Finding, LeastTime
 from inference_rollouts.observe.cluster import Absent, Answer, Found, Unreadable
 
 WEIGHTS = {"HTTPRoute": "f:rules", "InferenceModelRewrite": "f:rules", "InferenceModel": "f:targetModels"}
@@ -49,7 +49,7 @@ def age(value: Mapping[str, Any], now: datetime) -> float | None:
     return max(0.0, (now - write.time).total_seconds()) if write else None
 
 
-def baked(answer: Answer, at: str, now: datetime, seconds: float, check: Literal["bake", "keep"] = "bake") -> Finding:
+def baked(answer: Answer, at: str, now: datetime, seconds: float, check: LeastTime = "bake") -> Finding:
     """The finding on the least time at a rung.
 
     Args:

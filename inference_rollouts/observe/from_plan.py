@@ -1,11 +1,11 @@
-"""What to look at before a raise, from the plan of a service and from the record of what is deployed. Pure."""
+"""What to look at before a raise, or `retire`, from the plan of a service and from the record of what is deployed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference_rollouts import naming
-from inference_rollouts.observe.ask import BakeTarget, MetricTarget
+from inference_rollouts import naming, probed
+from inference_rollouts.observe.ask import BakeTarget, MetricTarget, ProbeTarget
 from inference_rollouts.observe.prometheus import Prometheus, default_url
 from inference_rollouts.observe.queries import Series
 from inference_rollouts.observe.targets import ReadyTarget, SplitTarget, VersionTarget, adapter_target, route_target
@@ -19,7 +19,7 @@ def ready_target(service: ModelServiceArgs, deployed: Record, raised: tuple[str,
     Args:
         service: what is wanted.
         deployed: the record in state.
-        raised: adapters whose canary gets more weight; empty where the pools' canary does.
+        raised: adapters in question, which rise or retire; empty where the pools do.
     """
     pools = {version.name: version.pool_name for version in service.versions}
     splits = tuple(split for version in service.versions for split in _splits(version, deployed))
@@ -59,10 +59,22 @@ def _splits(version: ServedVersionArgs, deployed: Record) -> Iterator[SplitTarge
             yield adapter_target(args.api, args.name, split)
 
 
-def bake_target(service: ModelServiceArgs, target: ReadyTarget, raised: str) -> BakeTarget:
-    """The least time at the rung, of what is raised: an adapter, or (empty) the pools."""
+def bake_target(service: ModelServiceArgs, target: ReadyTarget, raised: str, *, retires: bool = False) -> BakeTarget:
+    """The least time of the weights of what is raised, or retires: an adapter, or (empty) the pools."""
+    check, seconds = _conditions(service, raised).least(retires=retires)
     splits = _of(target, service, raised) if raised else (target.route,)
-    return BakeTarget(seconds=_conditions(service, raised).bake, splits=splits)
+    return BakeTarget(seconds=seconds, splits=splits, check=check)
+
+
+def probe_target(service: ModelServiceArgs, deployed: Record, raised: str, stack: str) -> ProbeTarget | None:
+    """The probe that the first raise of the pools' canary needs; None where none is asked for.
+
+    It is the wanted canary that must have passed: a change that comes together with the raise has not been probed.
+    """
+    canary = deployed.pools.to
+    if raised or canary is None or not _conditions(service, raised).probe or deployed.pools.weights.get(canary):
+        return None
+    return ProbeTarget(canary=canary, digest=probed.digest(service.record, canary), stack=stack)
 
 
 def _of(target: ReadyTarget, service: ModelServiceArgs, adapter: str) -> tuple[SplitTarget, ...]:

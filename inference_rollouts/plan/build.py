@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference_rollouts import naming, stages
+from inference_rollouts import naming, probed, stages
 from inference_rollouts.errors import InputError
 from inference_rollouts.manifests.inference_pool import POOL_GROUP
 from inference_rollouts.manifests.route import Backend, GatewayArgs, TestHeader, WeightedRouteArgs
 from inference_rollouts.plan.collisions import collisions
+from inference_rollouts.plan.conditions import conditions_of
 from inference_rollouts.plan.notes import notes_on
 from inference_rollouts.plan.records import record_of
-from inference_rollouts.plan.splits import split_of
-from inference_rollouts.plan.values import Conditions, ModelServiceArgs, Plan
+from inference_rollouts.plan.values import ModelServiceArgs, Plan
 from inference_rollouts.plan.versions import version_args
+from inference_rollouts.record import Record
 from inference_rollouts.settings import Service, Stack
 
 
@@ -65,26 +66,18 @@ def _service(name: str, service: Service, stack: Stack) -> ModelServiceArgs:
     if canary and stages.builds_canary(stage):
         standing.append(canary)
     versions = tuple(version_args(name, service, v, stack.cluster, protect=_protected(service, v)) for v in standing)
+    record = record_of(service, versions, _door(name, service, stack))
     return ModelServiceArgs(
         name=name,
         versions=versions,
-        route=_route(name, service, stack, {v.name: v.pool_name for v in versions}),
+        route=_route(name, service, stack, {v.name: v.pool_name for v in versions}, record),
         protect=not service.decommission,
-        record=record_of(service, versions, _door(name, service, stack)),
-        conditions=_conditions(service),
+        record=record,
+        conditions=conditions_of(service, gke=stack.cluster.gke),
         metrics_url=stack.metrics.url if stack.metrics else None,
         metrics_labels=_metrics_labels(stack),
-        notes=tuple(notes_on(name, service, versions)),
+        notes=tuple(notes_on(name, service, versions, gke=stack.cluster.gke)),
     )
-
-
-def _conditions(service: Service) -> dict[str, Conditions]:
-    rollouts = {"": service.rollout, **{name: adapter.rollout for name, adapter in service.adapters.items()}}
-    return {
-        name: Conditions(bake=rollout.bake, checks=tuple(check.metric() for check in rollout.checks))
-        for name, rollout in rollouts.items()
-        if rollout
-    }
 
 
 def _metrics_labels(stack: Stack) -> dict[str, str]:
@@ -111,14 +104,15 @@ def _parent_refs(service: Service, stack: Stack) -> tuple[Mapping[str, Any], ...
     return ({"name": stack.gateway.name, **({"namespace": namespace} if across else {})},)
 
 
-def _route(name: str, service: Service, stack: Stack, pools: Mapping[str, str]) -> WeightedRouteArgs:
-    split = split_of(service.serving, service.rollout, decommission=service.decommission)
+def _route(name: str, service: Service, stack: Stack, pools: Mapping[str, str], record: Record) -> WeightedRouteArgs:
+    split, annotations = record.pools, {naming.SPLIT_ANNOTATION: record.pools.to_json()}
     group = POOL_GROUP[service.inference_api]
     test = service.rollout.test if service.rollout and service.rollout.to in split.weights else None
     header = None
     if test and service.rollout:
         backend = Backend(group=group, pool=pools[service.rollout.to], weight=100)
         header = TestHeader(name=test.header, value=test.value, backend=backend)
+        annotations[probed.CANARY_ANNOTATION] = probed.digest(record, service.rollout.to)
     return WeightedRouteArgs(
         name=service.route.name or name,
         namespace=service.namespace,
@@ -128,7 +122,7 @@ def _route(name: str, service: Service, stack: Stack, pools: Mapping[str, str]) 
         backends=tuple(Backend(group=group, pool=pools[version], weight=weight) for version, weight in split.weights.items()),
         test=header,
         rules=service.route.rules,
-        annotations={naming.SPLIT_ANNOTATION: split.to_json()},
+        annotations=annotations,
         labels={naming.SERVICE_LABEL: name},
         gke=stack.cluster.gke,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference_rollouts.checks import MetricCheck
+from inference_rollouts.checks import LeastTime, MetricCheck
 from inference_rollouts.manifests.adapter_split import AdapterSplitArgs
 from inference_rollouts.manifests.endpoint_picker import EndpointPickerArgs
 from inference_rollouts.manifests.inference_pool import InferencePoolArgs
@@ -48,15 +48,26 @@ class ServedVersionArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What is asked live before a raise, beside readiness.
+    """What is asked live before a raise, or before `retire`, beside readiness.
 
     Attributes:
-        bake: least seconds at the present rung.
-        checks: metrics that the canary must keep.
+        settle: least seconds for a weight to act everywhere, before either.
+        bake: least seconds at the present rung, before a raise.
+        keep: least seconds at 100, before `retire`.
+        checks: metrics that the canary must keep, before a raise.
+        probe: whether `rollout probe` must have passed, before the first raise.
     """
 
+    settle: int = 0
     bake: int = 0
+    keep: int = 0
     checks: tuple[MetricCheck, ...] = ()
+    probe: bool = False
+
+    def least(self, *, retires: bool) -> tuple[LeastTime, int]:
+        """The time that the weights must have stood: what the config calls it, and its seconds; 0 where there is none."""
+        name, own = ("keep", self.keep) if retires else ("bake", self.bake)
+        return ("settle", self.settle) if self.settle > own else (name, own)
 
 
 @dataclass(frozen=True, kw_only=True)

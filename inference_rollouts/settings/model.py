@@ -102,7 +102,7 @@ class Nodes(Settings):
     max: Count | None = None
     """Most nodes in all zones together; default: one a replica, and one more to roll over."""
     spot: bool | None = None
-    """Spot nodes."""
+    """Spot nodes, for a canary: they can be taken away, so no version serves on them unless a rollout leads away from it."""
     reservation: Text | None = None
     """Name of a specific reservation: NAME, projects/P/reservations/NAME or NAME/reservationBlocks/BLOCK."""
     driver: Literal["DEFAULT", "LATEST", "INSTALLATION_DISABLED"] | None = None
@@ -214,6 +214,8 @@ class External(Settings):
 
     pool: ObjectName
     """Name of the InferencePool."""
+    backend_policy: Literal["own"] | None = None
+    """`own`: its owner attached what the service's `backendPolicy` says; without that word it gets no traffic as a canary."""
 
 
 class Names(Settings):
@@ -270,6 +272,8 @@ class TestTraffic(Settings):
     """Request header."""
     value: Text
     """Its exact value."""
+    required: bool = False
+    """Raise from `prepare` only once `rollout probe` has passed on this canary, as it stands."""
 
 
 class AdapterRollout(Settings):
@@ -285,10 +289,16 @@ class AdapterRollout(Settings):
     """Assertion: which kind of rollout this is; another is refused."""
     override: Override | None = None
     """Allow one move that the ladder refuses."""
+    settle: Duration | None = None
+    """Least time for a weight to act everywhere before the next raise; default: none, since pickers act within seconds."""
     bake: Duration = 0
     """Least time at a rung before the next raise; default: none."""
+    keep: Duration = 0
+    """Least time at 100 before `retire`, which gives up the quick way back; default: none."""
     checks: Annotated[tuple[Check, ...], Field(strict=False)] = ()
     """Metrics that the canary must keep before a raise from a rung where it has traffic."""
+    on_failure: Literal["rollback", "hold"] = "rollback"
+    """What `rollout run` and `rollout watch` do when a check fails: fall to `prepare`, or stay at the rung; default: rollback."""
 
     @property
     def ladder(self) -> tuple[Stage, ...]:
@@ -299,6 +309,8 @@ class AdapterRollout(Settings):
 class Rollout(AdapterRollout):
     """Moves the service from the version that is `serving` to the version `to`."""
 
+    settle: Duration | None = None
+    """Least time for a weight to act everywhere before the next raise; default: 60s on GKE (load balancers act late), else 0s."""
     test: TestTraffic | None = None
     """Pin test traffic to the canary by a header."""
 

@@ -4,82 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from inference_rollouts.rehearsal.engine import Preview, preview, state_of
-from inference_rollouts.rehearsal.program import Recording, run
-from inference_rollouts.rehearsal.walk import Rehearsal, at
-from tests.conftest import ROOT, example
-from tests.observe.fake_apiserver import FakeApiServer
+from inference_rollouts.rehearsal.program import run
+from tests.components.live_cluster import ROUTE, STACK, config, live, update
+from tests.conftest import ROOT
 from tests.observe.fake_prometheus import FakePrometheus, vector
-from tests.observe.world import condition, managed, pod, sidecar
-
-STACK = "node-update"
-
-
-def config(name: str, stage: Any, **rollout: Any) -> dict[str, Any]:
-    """An example on a cluster of the ambient kubeconfig, its rollout at a stage."""
-    keys = example(name)
-    keys["inference-rollouts:cluster"] = {**keys["inference-rollouts:cluster"], "context": "here"}
-    (found,) = Rehearsal(ROOT, name, keys).rollouts()
-    changed = at(keys, found, stage)
-    service = changed["inference-rollouts:services"]["llm"]
-    block = service["adapters"]["llm"] if found.adapter else service
-    block["rollout"] |= rollout
-    return changed
-
-
-def update(old: dict[str, Any], new: dict[str, Any], *, dry_run: bool = False) -> Preview:
-    """What an update from one config to another does, with the real hooks; not a preview, where nothing is asked."""
-    state = state_of(run(ROOT, STACK, old))
-    results: list[Preview] = []
-    run(ROOT, STACK, new, lambda recording: results.append(preview(state, recording)), preview=dry_run)
-    return results[0]
-
-
-def live(recording: Recording) -> list[dict[str, Any]]:
-    """The registered objects as a cluster shows them when everything is ready."""
-    return [ready(copy.deepcopy(dict(r.inputs))) for r in recording.resources.values() if r.type.startswith("kubernetes:")]
-
-
-def ready(value: dict[str, Any]) -> dict[str, Any]:
-    value["metadata"]["generation"] = 3
-    count = value.get("spec", {}).get("replicas", 1)
-    parent = {"parentRef": {"name": "my-inference-gateway"}, "controllerName": "networking.gke.io/gateway"}
-    accepted = {"parents": [parent | {"conditions": [condition(c) for c in ("Accepted", "ResolvedRefs", "Reconciled")]}]}
-    statuses = {
-        "Deployment": {"observedGeneration": 3, **dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), count)},
-        "HTTPRoute": accepted,
-        "InferencePool": accepted,
-    }
-    value["status"] = statuses.get(value["kind"], {})
-    return managed(value, "rules")
-
-
-@pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    """A cluster that holds what stage 10 registers, all of it ready; the ambient kubeconfig's context `here`."""
-    with FakeApiServer() as server:
-        file = tmp_path / "kubeconfig"
-        file.write_text(server.kubeconfig())
-        monkeypatch.setenv("KUBECONFIG", str(file))
-        server.put(*live(run(ROOT, STACK, config(STACK, 10))))
-        yield server
-
-
-@pytest.fixture
-def broken_world(monkeypatch):
-    """No cluster, and no library to ask one with."""
-    monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
-    for module in list(sys.modules):
-        if module.split(".")[0] in ("kubernetes", "google", "requests") and not module.startswith("google.protobuf"):
-            monkeypatch.delitem(sys.modules, module)
-    for name in ("kubernetes", "google.auth", "requests"):
-        monkeypatch.setitem(sys.modules, name, None)
+from tests.observe.world import pod, sidecar
 
 
 def test_a_raise_is_allowed_when_everything_is_ready(cluster):
@@ -98,7 +32,7 @@ def test_a_raise_is_refused_while_a_server_of_the_canary_is_not_available_and_sa
 
 
 def test_a_raise_is_refused_when_somebody_edited_the_weights_by_hand(cluster):
-    route = cluster.objects["/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"]
+    route = cluster.objects[ROUTE]
     for backend, weight in zip(route["spec"]["rules"][-1]["backendRefs"], (100, 0), strict=True):
         backend["weight"] = weight
 
@@ -124,9 +58,8 @@ def test_a_fall_sends_no_request(cluster):
     assert cluster.asked == []
 
 
-def test_preparing_and_retiring_ask_nothing(broken_world):
+def test_preparing_asks_nothing(broken_world):
     assert update(config(STACK, "baseline"), config(STACK, "prepare")).refusals == ()
-    assert update(config(STACK, 100), config(STACK, "retire")).refusals == ()
 
 
 def test_a_preview_asks_nothing(broken_world):
@@ -156,7 +89,7 @@ def test_an_adapter_is_not_raised_before_every_ready_pod_holds_it(cluster):
 
 
 def test_a_raise_waits_for_the_bake_and_says_how_long(cluster):
-    route = cluster.objects["/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"]
+    route = cluster.objects[ROUTE]
     old, new = config(STACK, 10, bake="1h"), config(STACK, 25, bake="1h")
 
     assert update(old, new).refusals == (), "the rung has stood since the 24th of November at noon"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from inference_rollouts.checks import Finding, MetricCheck, blocks
-from inference_rollouts.observe.ask import BakeTarget, MetricTarget, ask
+from inference_rollouts.observe.ask import BakeTarget, MetricTarget, ProbeTarget, ask
 from inference_rollouts.observe.cluster import Cluster
 from inference_rollouts.observe.prometheus import Prometheus
 from inference_rollouts.observe.queries import Series
@@ -75,6 +75,32 @@ def test_without_bake_and_metrics_only_readiness_is_asked(server: FakeApiServer)
 
     assert blocks(found) == []
     assert {f.check for f in found}.isdisjoint({"bake", "queue", "error-ratio"})
+
+
+PROBE = ProbeTarget(canary="llm-new", digest="0123456789abcdef", stack="prod")
+
+
+def test_a_probe_is_asked_of_the_route_between_bake_and_metrics(server: FakeApiServer, prometheus: FakePrometheus) -> None:
+    found = asked(server, bake=bake(), probe=PROBE, metrics=metrics(prometheus))
+
+    assert [f.check for f in found][-4:] == ["bake", "probe", "queue", "error-ratio"]
+    assert found[-3].sentence.startswith("probe: seen none on the route, wanted a passed probe of llm-new")
+
+
+def test_a_route_that_is_not_there_is_said_so_once_and_has_no_probe(server: FakeApiServer) -> None:
+    server.objects = {place: value for place, value in server.objects.items() if value["kind"] != "HTTPRoute"}
+    found = asked(server, probe=PROBE)
+
+    assert "probe" not in {f.check for f in found}
+    assert any(f.check == "live weights" for f in blocks(found))
+
+
+def test_annotations_of_a_shape_that_nobody_foresaw_are_unknown(server: FakeApiServer) -> None:
+    strange = route()
+    strange["metadata"]["annotations"] = ["inference-rollouts/probe"]
+    server.put(strange)
+
+    assert [(f.check, f.verdict) for f in asked(server, probe=PROBE)][-1] == ("probe", "unknown")
 
 
 def test_stable_is_asked_only_where_it_is_compared_with(server: FakeApiServer, prometheus: FakePrometheus) -> None:

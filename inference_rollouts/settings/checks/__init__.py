@@ -7,12 +7,23 @@ from collections.abc import Iterator, Mapping
 from inference_rollouts.errors import Problem
 from inference_rollouts.settings.checks.door import gateway_problems, same_door
 from inference_rollouts.settings.checks.names import name_problems
+from inference_rollouts.settings.checks.policies import lacks_policy
 from inference_rollouts.settings.checks.service import service_problems
+from inference_rollouts.settings.checks.short_lived import ShortLived, short_lived
 from inference_rollouts.settings.checks.version import elsewhere, pods_at_most, resolve
 from inference_rollouts.settings.model import Cluster, Gateway, Service
 from inference_rollouts.settings.report import Report
 
-__all__ = ["elsewhere", "name_problems", "pods_at_most", "resolve", "stack_problems"]
+__all__ = [
+    "ShortLived",
+    "elsewhere",
+    "lacks_policy",
+    "name_problems",
+    "pods_at_most",
+    "resolve",
+    "short_lived",
+    "stack_problems",
+]
 
 KIND_OF_CLUSTER = ("name", "location", "context")
 """What says whether it is a GKE cluster."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from inference_rollouts.errors import Problem, allowed, named, nearest_word, one_of, path_of
 from inference_rollouts.settings.checks.adapters import adapter_problems
+from inference_rollouts.settings.checks.policies import policy_problems
+from inference_rollouts.settings.checks.short_lived import short_lived_problems
 from inference_rollouts.settings.checks.version import is_complete, version_problems
 from inference_rollouts.settings.kind import built_versions, pool_kind
 from inference_rollouts.settings.model import AdapterRollout, Cluster, Service
@@ -37,6 +39,8 @@ def service_problems(service: Service, cluster: Cluster | None, at: Place, repor
     for version in service.versions:
         yield from version_problems(service, version, cluster, at, report)
     yield from adapter_problems(service, at, report)
+    yield from short_lived_problems(service, at)
+    yield from policy_problems(service, cluster, at)
     yield from _one_unit(service, at)
     yield from _without_effect(service, cluster, at)
 
