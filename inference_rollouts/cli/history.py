@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from inference_rollouts import stages
-from inference_rollouts.cli.project import find_project, is_path
+from inference_rollouts.cli.project import find_project, is_path, stack_path
 from inference_rollouts.cli.updates import Update, updates
 from inference_rollouts.edit import report_words
 from inference_rollouts.edit.meaning import Place
@@ -131,14 +131,6 @@ def _deployments(told: list[Update]) -> Iterator[Deployment]:
             found.append(Deployment(update, moves))
         before = after if update.result == "succeeded" else before
     yield from reversed(found)
-
-
-def stack_path(stack: str) -> Path:
-    """Where the file of STACK is, or was; as short as it can be said from here."""
-    if is_path(stack):
-        return Path(stack)
-    path, here = find_project().stacks / f"Pulumi.{stack}.yaml", Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _stood(path: Path, data: bytes | None) -> dict[Place, Stood] | None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from inference_rollouts.cli.history import stack_path
-from inference_rollouts.cli.project import find_project, open_stack, plan_of
+from inference_rollouts.cli.project import find_project, open_stack, plan_of, stack_path
 from inference_rollouts.edit import costs, report_words
 from inference_rollouts.edit.changes import Change, changes
 from inference_rollouts.edit.differences import unified

@@ -83,6 +83,14 @@ def open_stack(stack: str) -> StackFile:
     raise InputError([Problem("", f"there is no stack {named(stack)}{hint}{others}", str(shown(project.stacks)))])
 
 
+def stack_path(stack: str) -> Path:
+    """Where the file of STACK is, or was; as short as it can be said from here."""
+    if is_path(stack):
+        return Path(stack)
+    path, here = find_project().stacks / f"Pulumi.{stack}.yaml", Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def shown(path: Path) -> Path:
     """As short as it can be said from here."""
     try:

@@ -164,10 +164,9 @@ class Conductor:
 
     def _sample(self, name: str, wanted: Mapping[str, int]) -> PhaseCount:
         """A phase of its own, long enough to judge the split."""
-        self.load.mark(name, allow=self._allowed(wanted))
         self.decisions.begin()
         needed = self.sample(wanted)
-        return self.load.wait_for(needed, 60 + needed / 10)
+        return self.load.sample(name, needed, 60 + needed / 10, allow=self._allowed(wanted))
 
 
 def _said(step: Step | None) -> str | None:

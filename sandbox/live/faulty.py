@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +64,8 @@ class Faulty:
         origin, to = self._rungs[-2], self._rungs[-1]
         if to == 100 and len(self._rungs) > 2:
             origin, to = self._rungs[-3], self._rungs[-2]
-        yield from self._climb(origin)
+        if not (yield from self._climb(origin)):
+            return
         phase = self._mark(f"{origin} → {to}, with the fault", self.scene.stable, self.scene.canary)
         with self._strike():
             if self.fault.name == "killed":
@@ -84,7 +85,8 @@ class Faulty:
     def _standing(self) -> Iterator[Moved]:
         """The fault strikes at the rung below 100: the next raise is refused, and the way back works."""
         rung, above = self._rungs[-2], self._rungs[-1]
-        yield from self._climb(rung)
+        if not (yield from self._climb(rung)):
+            return
         with self._strike():
             phase = self._mark(f"{rung}, with the fault", self.scene.stable, self.scene.canary)
             time.sleep(LASTS)
@@ -103,9 +105,13 @@ class Faulty:
         self.conductor.told(self.fault.words)
         return self.fault.strike(self.scene)
 
-    def _climb(self, rung: int) -> Iterator[Moved]:
+    def _climb(self, rung: int) -> Generator[Moved, None, bool]:
+        """Up to the rung where the fault strikes; whether that was reached."""
         ladder = self.conductor.rollout.ladder
-        yield from self.conductor.perform(ladder[: ladder.index(rung) + 1])
+        moved = None
+        for moved in self.conductor.perform(ladder[: ladder.index(rung) + 1]):
+            yield moved
+        return moved is None or not (moved.refusals or moved.error)
 
     def _config(self, step: Step) -> Mapping[str, Any]:
         return at(self.conductor.config, self.conductor.rollout, step)

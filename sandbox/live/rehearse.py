@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 import urllib.error
@@ -90,7 +91,8 @@ class Live:
         """
         began, start = datetime.now(UTC), time.monotonic()
         rehearsal = Rehearsal(self.project, self.file.stack, self.file.config)
-        found = tuple(self._rollout(rollout) for rollout in rehearsal.rollouts())
+        with alone(self.home):
+            found = tuple(self._rollout(rollout) for rollout in rehearsal.rollouts())
         state = self.home.running()
         return LiveReport(
             self.file.stack, state.gateway, machine(), began.isoformat("T", "seconds"), time.monotonic() - start, found
@@ -110,7 +112,7 @@ class Live:
                     self.screen.moved(moved)
                 self.screen.doing("waiting for the last replies")
                 finished = self._streamed(streams)
-                moves = _with_leftovers(moves, load)
+                moves = _with_leftovers(moves, load, rollout.canary if faulty else None)
             self.screen.doing("taking everything down")
             self.deployer.destroy()
         result = LiveRollout(
@@ -220,15 +222,38 @@ class Live:
         return Streams(self.options.stream_seconds, whole.ok, whole.failed, samples)
 
 
+@contextmanager
+def alone(home: Home) -> Iterator[None]:
+    """One rehearsal at a time: two would take each other's objects away.
+
+    Raises:
+        SandboxError: another one is under way.
+    """
+    with (home.run / "rehearsal.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SandboxError("another live rehearsal is under way on this sandbox; wait until it ends") from None
+        yield
+
+
 def story(rollout: RolloutOf, options: Options) -> Sequence[Step]:
     """The steps that are performed."""
     return whole_story(rollout.ladder) if options.whole else straight_up(rollout.ladder)
 
 
-def _with_leftovers(moves: list[Moved], load: Load) -> list[Moved]:
-    """Requests that were under way when their phase was judged end here: a failure among them counts as the last move's."""
-    told = sum(moved.failed + (moved.faulty.failed if moved.faulty else 0) for moved in moves)
-    lost = load.stop().whole.failed - told
+def _with_leftovers(moves: list[Moved], load: Load, excused: str | None) -> list[Moved]:
+    """Requests that were under way when their phase was judged end here: a failure among them counts as the last move's.
+
+    Args:
+        moves: all moves.
+        load: the traffic; it ends here.
+        excused: a version that met a fault on purpose.
+    """
+    whole = load.stop().whole
+    lost = whole.failed - sum(moved.failed for moved in moves)
+    if excused:
+        lost = sum(served.failed for name, models in whole.versions.items() if name != excused for served in models.values())
     if lost <= 0 or not moves:
         return moves
     return [*moves[:-1], replace(moves[-1], notes=(*moves[-1].notes, f"{lost} more requests failed after their phase"))]

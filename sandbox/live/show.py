@@ -16,7 +16,8 @@ from sandbox.traffic.split import percent
 from sandbox.traffic.verdict import Share
 
 COLUMNS = ("move", "version", "wanted", "observed", "95 % interval", "requests", "failed", "p50/p99 ms", "effect")
-WIDTHS = (20, 14, 15, 9, 18, 9, 7, 12, 8)
+WIDTHS = (20, 0, 15, 9, 18, 9, 7, 12, 8)
+"""Of the columns in a pipe; the versions' is as wide as their names."""
 
 
 class Screen:
@@ -31,6 +32,7 @@ class Screen:
         self._table = Table.grid(padding=(0, 2))
         self._doing = Text(style="dim")
         self._live: Live | None = None
+        self._widths = WIDTHS
 
     @contextmanager
     def rollout(self, stack: str, rollout: RolloutOf) -> Iterator[None]:
@@ -38,6 +40,8 @@ class Screen:
         what = f"service {rollout.service}" + (f", adapter {rollout.adapter}" if rollout.adapter else "")
         title = f"  {what}  {rollout.kind} rollout  {rollout.stable} → {rollout.canary}"
         self.console.print(Text.assemble("\n", (stack, "bold"), title), soft_wrap=True)
+        names = max(len(name) for name in (COLUMNS[1], rollout.stable, rollout.canary))
+        self._widths = (WIDTHS[0], names, *WIDTHS[2:])
         if not self.console.is_terminal:
             self._line(COLUMNS)
             yield
@@ -78,7 +82,7 @@ class Screen:
         return both
 
     def _line(self, cells: tuple[str, ...]) -> None:
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, self._widths, strict=True)).rstrip()
         self.console.print(Text(line), soft_wrap=True)
 
 
