@@ -3,7 +3,7 @@ PYTHON ?= python3
 ROLLOUT := venv/bin/rollout
 EXAMPLES := node-update base-model lora-adapter
 
-.PHONY: help demo test test-sandbox sandbox lint generate pictures golden tools clean
+.PHONY: help demo test test-sandbox sandbox soak lint generate pictures golden tools clean
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -19,6 +19,9 @@ sandbox: venv/.sandbox ## bring up a local cluster of real parts (Linux, Go; the
 test-sandbox: venv/.sandbox ## run the tests that need the parts of the sandbox; each brings up its own
 	@$(ROLLOUT) sandbox build --gateway istio
 	@venv/bin/python -m pytest -m sandbox
+
+soak: sandbox    ## a million requests across every ladder, and every fault; writes docs/soak.md (half an hour)
+	@venv/bin/python -m sandbox.live.soak --faults
 
 lint: venv/.sandbox ## formatting, lint, types, import contract, generated files
 	venv/bin/ruff format --check .

@@ -35,6 +35,9 @@ from sandbox.traffic.requests import ClosedLoop, OpenLoop, Requests, long_stream
 ANSWERS_TIMEOUT = 60.0
 """Seconds within which a service that was created must answer."""
 
+CONNECTIONS = 16
+"""Of a closed loop: enough that two cores have no rest."""
+
 TOKEN_SECONDS = 0.1
 """Between the tokens of long streams: few events, so that the machine is not busy with them."""
 
@@ -45,7 +48,7 @@ class Options:
 
     Attributes:
         requests: least requests after each move.
-        rate: requests a second; 0 sends as fast as replies come.
+        rate: requests a second; 0 sends as fast as replies come, on 16 connections.
         whole: back from every stage, too, not only up.
         streams: long streams at a time; 0 for none.
         stream_seconds: how long each takes at least.
@@ -99,22 +102,17 @@ class Live:
         )
 
     def _rollout(self, rollout: RolloutOf) -> LiveRollout:
-        service = self.service(rollout, "baseline")
         moves: list[Moved] = []
-        with self.screen.rollout(self.file.stack, rollout):
-            self.screen.doing("creating the service at baseline")
-            self._create(rollout)
-            with self._traffic(rollout, service) as (load, streams):
-                conductor = self.conductor(rollout, load)
-                faulty = self._faulty(rollout, conductor)
-                for moved in faulty.perform() if faulty else conductor.perform(story(rollout, self.options)):
-                    moves.append(moved)
-                    self.screen.moved(moved)
-                self.screen.doing("waiting for the last replies")
-                finished = self._streamed(streams)
-                moves = _with_leftovers(moves, load, rollout.canary if faulty else None)
+        with self.screen.rollout(self.file.stack, rollout), self.created(rollout) as (load, streams):
+            conductor = self.conductor(rollout, load)
+            faulty = self._faulty(rollout, conductor)
+            for moved in faulty.perform() if faulty else conductor.perform(story(rollout, self.options)):
+                moves.append(moved)
+                self.screen.moved(moved)
+            self.screen.doing("waiting for the last replies")
+            finished = self._streamed(streams)
+            moves = _with_leftovers(moves, load, rollout.canary if faulty else None)
             self.screen.doing("taking everything down")
-            self.deployer.destroy()
         result = LiveRollout(
             rollout.service,
             rollout.adapter,
@@ -127,6 +125,17 @@ class Live:
         )
         self.screen.closing(result)
         return result
+
+    @contextmanager
+    def created(self, rollout: RolloutOf) -> Iterator[tuple[Load, Load | None]]:
+        """The stack with a rollout at baseline, its traffic and its long streams; everything is taken down afterwards."""
+        self.screen.doing("creating the service at baseline")
+        self._create(rollout)
+        try:
+            with self._traffic(rollout, self.service(rollout, "baseline")) as traffic:
+                yield traffic
+        finally:
+            self.deployer.destroy()
 
     def conductor(self, rollout: RolloutOf, load: Load) -> Conductor:
         """Who performs the moves."""
@@ -185,7 +194,7 @@ class Live:
         """What clients send: every model name, and every adapter's."""
         names = [*self.models(rollout), *service.record.adapters]
         host = next(iter(service.route.hostnames), "")
-        pace = OpenLoop(self.options.rate) if self.options.rate else ClosedLoop(4)
+        pace = OpenLoop(self.options.rate) if self.options.rate else ClosedLoop(CONNECTIONS)
         return Requests(
             url=f"http://127.0.0.1:{self.home.running().ports.gateway}",
             models=dict.fromkeys(names, 1.0),

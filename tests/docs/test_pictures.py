@@ -10,7 +10,9 @@ from tests.conftest import ROOT
 
 
 def test_the_pictures_are_what_the_commands_print():
-    done = subprocess.run([sys.executable, "tools/pictures.py", "--check"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        [sys.executable, "tools/pictures.py", "--check"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -1,0 +1,104 @@
+"""Every ladder of the examples, up and back from every stage, until at least so many requests were sent: `make soak`.
+
+python -m sandbox.live.soak [--requests 1000000] [--output docs/soak.md] [--faults]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from inference_rollouts.cli.project import find_project
+from inference_rollouts.errors import InputError
+from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf
+from inference_rollouts.settings.stack_file import read
+from sandbox.home import Home, SandboxError
+from sandbox.live.faults import FAULTS
+from sandbox.live.rehearse import Live, Options, machine, story
+from sandbox.live.report import LiveReport
+from sandbox.live.show import Screen
+from sandbox.live.soak_page import page
+
+EXAMPLES = ("node-update", "base-model", "lora-adapter")
+FAULTY = "node-update"
+"""The example that meets the faults."""
+
+
+@dataclass(frozen=True)
+class Soak:
+    """A whole soak.
+
+    Attributes:
+        home: of the sandbox.
+        project: the folder with Pulumi.yaml.
+        least: requests in all, at least.
+        screen: where it is shown.
+    """
+
+    home: Home
+    project: Path
+    least: int
+    screen: Screen
+
+    def run(self) -> list[LiveReport]:
+        """Every example; as many requests after each move as it takes to reach the number."""
+        moves = sum(len(story(rollout, Options(whole=True))) - 1 for rollout in self._rollouts())
+        options = Options(requests=-(-self.least // moves), rate=0, whole=True)
+        reports = [self._live(stack, options).run() for stack in EXAMPLES]
+        while (sent := sum(requests(report) for report in reports)) < self.least:
+            self.screen.console.print(f"{sent:,} requests so far; once more up {EXAMPLES[0]}", highlight=False)
+            missing = replace(options, whole=False, requests=-(-(self.least - sent) // 8))
+            reports.append(self._live(EXAMPLES[0], missing).run())
+        return reports
+
+    def faults(self) -> list[LiveReport]:
+        """Every fault, one after the other, under a steady rate."""
+        return [self._live(FAULTY, Options(requests=400, rate=100, fault=name)).run() for name in FAULTS]
+
+    def _rollouts(self) -> Iterator[RolloutOf]:
+        for stack in EXAMPLES:
+            file = read(self._path(stack))
+            yield from Rehearsal(self.project, file.stack, file.config).rollouts()
+
+    def _live(self, stack: str, options: Options) -> Live:
+        path = self._path(stack)
+        return Live(self.home, self.project, path, read(path), options, self.screen)
+
+    def _path(self, stack: str) -> Path:
+        return self.project / "stacks" / f"Pulumi.{stack}.yaml"
+
+
+def requests(report: LiveReport) -> int:
+    """All requests of a report."""
+    return sum(rollout.requests for rollout in report.rollouts)
+
+
+def main() -> int:
+    """Soak, write the page, and say the verdict; 3 when something was lost."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--requests", type=int, default=1_000_000, help="at least so many (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("docs/soak.md"), help="the page to write (default: %(default)s)")
+    parser.add_argument("--faults", action="store_true", help="every fault, too")
+    asked = parser.parse_args()
+    began = datetime.now(UTC)
+    try:
+        soak = Soak(Home.default(), find_project().folder, asked.requests, Screen(Console(highlight=False, soft_wrap=True)))
+        reports = soak.run()
+        faults = soak.faults() if asked.faults else []
+    except (SandboxError, InputError) as e:
+        sys.stderr.write(f"{e}\n")
+        return 1
+    asked.output.write_text(page(reports, faults, machine(), f"{began:%Y-%m-%d}"), "utf-8")
+    wrong = [sentence for report in reports + faults for sentence in report.wrong]
+    sys.stdout.write(f"{asked.output}\n" + ("not clean: " + "; ".join(wrong) if wrong else "clean") + "\n")
+    return 3 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
