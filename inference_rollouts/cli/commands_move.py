@@ -32,27 +32,51 @@ def start(
 def advance(
     stack: OneStack,
     service: Which = None,
+    *,
     to: Annotated[
         str | None, typer.Option("--to", metavar="STAGE", help="Another stage than the next; also one further down.")
     ] = None,
+    if_ready: Annotated[
+        bool,
+        typer.Option("--if-ready", help="Only when all that pulumi up would ask passes now; else say why not, exit code 3."),
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Move a rollout one rung up: edit the one line of the stack file, show the diff, ask, say what comes next.
 
     [bold]rollout advance node-update[/bold]
+    [bold]rollout advance node-update --if-ready --yes[/bold]   for a scheduler: when the bake is over and the checks pass
     """
     from inference_rollouts.cli import edit as verb
 
-    verb.advance(stack, service, to, verb.How(console(), yes, as_json))
+    verb.advance(stack, service, to, verb.How(console(), yes, as_json), if_ready=if_ready)
 
 
 @app.command()
-def rollback(stack: OneStack, service: Which = None, yes: Yes = False, as_json: AsJson = False) -> None:
+def rollback(
+    stack: OneStack,
+    service: Which = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Break-glass: write the live weights at once, without Pulumi; then the file.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
     """Give the old version all the traffic again: write prepare (from retire: 100) to the stack file.
 
-    [bold]rollout rollback node-update[/bold]
+    With --now the weights in the cluster come first: it takes the right to get and patch the route (for an adapter: its splits),
+    and no Pulumi CLI, lock or pull request. Then the file, and what brings Pulumi's state along.
+
+    [bold]rollout rollback node-update[/bold]         by a pull request and pulumi up
+    [bold]rollout rollback node-update --now[/bold]   at once
     """
+    if now:
+        from inference_rollouts.cli import now as at_once
+        from inference_rollouts.cli.edit import How
+
+        at_once.rollback_now(stack, service, How(console(), yes, as_json))
+        return
     from inference_rollouts.cli import edit as verb
 
     verb.rollback(stack, service, verb.How(console(), yes, as_json))

@@ -38,7 +38,14 @@ class Shown(StrEnum):
 @app.command()
 def rehearse(
     stacks: Stacks,
-    moves: Annotated[Moves | None, typer.Option(help="Judge every move between two stages of the ladder, too.")] = None,
+    moves: Annotated[
+        Moves | None, typer.Option(help="Judge every move between two stages, too; --live: go back from every stage, too.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Do it on the sandbox (rollout sandbox up), under traffic.")] = False,
+    requests: Annotated[int, typer.Option(min=1, help="--live: least requests after each move.")] = 1000,
+    rate: Annotated[float, typer.Option(min=0, help="--live: requests a second; 0: as many as are answered.")] = 100,
+    fault: Annotated[str | None, typer.Option(metavar="NAME", help="--live: what goes wrong, as servers-crash.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="--live: where the JSON report is written.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """See each stage of a rollout before anything is deployed.
@@ -50,8 +57,19 @@ def rehearse(
     [bold]rollout rehearse node-update[/bold]            every stage of each rollout in the stack
     [bold]rollout rehearse node-update --json[/bold]     the same for programs
     [bold]rollout rehearse node-update --moves all[/bold]  which moves are allowed, and why others are not
+    [bold]rollout rehearse node-update --live[/bold]     on a cluster of real parts, while clients send requests
     """
     files = read_stacks(stacks)
+    if live:
+        from inference_rollouts.cli import rehearse_live as on_the_sandbox
+
+        how = on_the_sandbox.How(requests, rate, moves is Moves.all, fault, report)
+        reports, clean = on_the_sandbox.rehearse(stacks, files, how, None if as_json else console())
+        if as_json:
+            print_json(reports[0] if len(reports) == 1 else reports)
+        if not clean:
+            raise typer.Exit(3)
+        return
     # Pulumi takes a second to import, so only the verb that needs it does.
     from inference_rollouts.cli import rehearse as verb
 
@@ -83,25 +101,56 @@ def validate(stacks: Stacks) -> None:
 @app.command()
 def status(
     stacks: AnyStacks = None,
+    *,
     every: Annotated[bool, typer.Option("--all", help="All stacks of the project, as without STACK.")] = False,
     page: Annotated[Page, typer.Option("--format", help="markdown: one page of what runs where.")] = Page.text,
+    live: Annotated[bool, typer.Option("--live", help="Read the clusters, and the metrics where checks are configured.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="With --live: exit code 3 when a cluster is not as its file.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="With --live: again and again, until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: how often to look.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """See where every rollout stands: versions, weights, stage and next rung, what is protected. From the stack files alone."""
+    """See where every rollout stands: versions, weights, stage and next rung, what is protected. From the stack files alone.
+
+    With --live also what the clusters have: the stage that the live weights stand at ([italic]unknown[/italic] when they are on
+    no rung), since when and by whom, what is not ready, what the checks say.
+
+    [bold]rollout status node-update[/bold]                  the file, and the kubectl line of an emergency rollback
+    [bold]rollout status node-update --live --watch[/bold]   beside it the cluster, refreshed
+    [bold]rollout status --all --live --check[/bold]         for a pipeline
+    """
     from inference_rollouts.cli import status as verb
 
     if every and stacks:
         raise typer.BadParameter("--all takes no STACK")
+    if (check or watch) and not live:
+        raise typer.BadParameter("--check and --watch look at the cluster: add --live")
+    if live:
+        _live(stacks or [], page, check=check, watch=interval if watch else None, as_json=as_json)
+        return
     standings, problems = verb.read_all(stacks or [])
     if as_json:
-        shown = [verb.as_json(standing) for standing in standings]
-        print_json(shown[0] if stacks and len(stacks) == 1 and shown else shown)
+        verb.print_documents(stacks or [], [verb.as_json(standing) for standing in standings])
     elif page is Page.markdown:
         sys.stdout.write(verb.markdown(standings))
     else:
         verb.render(standings, console())
     if problems:
         raise InputError(problems)
+
+
+def _live(stacks: list[str], page: Page, *, check: bool, watch: float | None, as_json: bool) -> None:
+    if page is Page.markdown:
+        raise typer.BadParameter("--format markdown is a page of the stack files: leave --live out")
+    if as_json and watch is not None:
+        raise typer.BadParameter("--json is one document, and --watch goes on: leave one of them out")
+    # What talks to a cluster is loaded only where a cluster is asked.
+    from inference_rollouts.cli import status_live as verb
+
+    if watch is not None:
+        verb.watch(stacks, console(), watch, check=check)
+    else:
+        verb.show(stacks, console(), as_json=as_json, check=check)
 
 
 @app.command()

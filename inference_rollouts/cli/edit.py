@@ -101,9 +101,19 @@ def start(stack: str, name: str, to: str, steps: Sequence[int] | None, how: How)
     _run(stack, find, how)
 
 
-def advance(stack: str, name: str | None, to: str | None, how: How) -> None:
-    """One rung up, or to the stage that is asked for."""
-    _run(stack, lambda opened: _staged(opened, name, lambda found: target.advance(found, to)), how)
+def advance(stack: str, name: str | None, to: str | None, how: How, *, if_ready: bool = False) -> None:
+    """One rung up, or to the stage that is asked for; with `if_ready` only when the guard's questions pass now."""
+
+    def find(opened: Opened) -> Outcome:
+        outcome = _staged(opened, name, lambda found: target.advance(found, to))
+        if if_ready and outcome.edited:
+            from inference_rollouts.cli.if_ready import why_not
+
+            if reasons := why_not(opened.file, outcome.target, outcome.edited):
+                raise Refused(*reasons)
+        return outcome
+
+    _run(stack, find, how)
 
 
 def rollback(stack: str, name: str | None, how: How) -> None:
@@ -136,22 +146,44 @@ def _staged(opened: Opened, name: str | None, decide: Callable[[Target], target.
 
 def _run(stack: str, find: Callable[[Opened], Outcome], how: How) -> None:
     """Read, decide, show, ask, write, say what comes next."""
-    file = open_stack(stack)
-    opened = Opened(stack, file, _bytes(file.path))
+    it = opened(stack)
+    file = it.file
     try:
-        outcome = find(opened)
+        outcome = find(it)
     except Refused as e:
-        sys.stderr.write(f"{e}\n")
+        _refused(it, e, how)
         raise typer.Exit(3) from None
-    diff = unified(file.path, opened.document.text, outcome.edited.text) if outcome.edited else ""
+    diff = unified(file.path, it.document.text, outcome.edited.text) if outcome.edited else ""
     if not how.as_json:
         _show(outcome, diff, how.console)
-    written = outcome.edited is not None and _may_write(file.path, how)
+    written = outcome.edited is not None and may_write(words.ask(file.path), how)
     if outcome.edited and written:
-        replace_file(file.path, opened.data, outcome.edited.data)
-    _answer(opened, outcome, diff, written, how)
+        replace_file(file.path, it.data, outcome.edited.data)
+    _answer(it, outcome, diff, written, how)
     if outcome.edited and not written:
         raise typer.Exit(1)
+
+
+def opened(stack: str) -> Opened:
+    """A stack file to edit.
+
+    Raises:
+        InputError: when there is none, or it cannot be read.
+    """
+    file = open_stack(stack)
+    return Opened(stack, file, _bytes(file.path))
+
+
+def _refused(it: Opened, refused: Refused, how: How) -> None:
+    sys.stderr.write(f"{refused}\n")
+    if how.as_json:
+        answer = {
+            "stack": it.file.stack,
+            "file": str(it.file.path),
+            "changed": False,
+            "refused": str(refused).splitlines(),
+        }
+        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
 
 
 def _bytes(path: Path) -> bytes:
@@ -165,24 +197,29 @@ def _show(outcome: Outcome, diff: str, console: Console) -> None:
     if outcome.edited:
         heading = words.moves(outcome.target.what, outcome.origin or "no rollout", outcome.to)
         console.print(Text(heading, style="bold"))
-        for line in diff.splitlines():
-            console.print(Text(line, style=_style(line)), soft_wrap=True)
+        show_diff(diff, console)
     if outcome.said:
         console.print(Text(outcome.said))
+
+
+def show_diff(diff: str, console: Console) -> None:
+    """A unified diff, in colours on a terminal."""
+    for line in diff.splitlines():
+        console.print(Text(line, style=_style(line)), soft_wrap=True)
 
 
 def _style(line: str) -> str:
     return "bold" if line.startswith(("---", "+++")) else DIFF_STYLES.get(line[:1], "")
 
 
-def _may_write(path: Path, how: How) -> bool:
+def may_write(question: str, how: How) -> bool:
     """Whether the answer is yes; where nobody can be asked, it is no."""
     if how.yes:
         return True
     if how.as_json or not sys.stdin.isatty():
         sys.stderr.write(f"{words.not_asked()}\n")
         return False
-    if typer.confirm(words.ask(path), default=False):
+    if typer.confirm(question, default=False):
         return True
     sys.stderr.write(f"{words.declined()}\n")
     return False

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import sys
 
-from inference_rollouts.cli import commands_move, commands_pipeline, commands_see
+from inference_rollouts.cli import (
+    commands_drive,
+    commands_import,
+    commands_move,
+    commands_pipeline,
+    commands_probe,
+    commands_sandbox,
+    commands_see,
+)
 from inference_rollouts.cli.app import app
 from inference_rollouts.errors import InputError
 
-__all__ = ["app", "commands_move", "commands_pipeline", "commands_see", "run"]
+__all__ = [
+    "app",
+    "commands_drive",
+    "commands_import",
+    "commands_move",
+    "commands_pipeline",
+    "commands_probe",
+    "commands_sandbox",
+    "commands_see",
+    "run",
+]
 
 
 def run() -> None:

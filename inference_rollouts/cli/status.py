@@ -1,4 +1,7 @@
-"""`rollout status`: where every rollout stands, from the stack files alone; as text, JSON, or one Markdown page."""
+"""`rollout status`: where every rollout stands, from the stack files alone; as text, JSON, or one Markdown page.
+
+Beside each rollout under way stands the plain kubectl line of an emergency rollback. What the cluster says: status_live.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from inference_rollouts import stages
+from inference_rollouts.cli.app import print_json
 from inference_rollouts.cli.project import find_project, open_stack, plan_of
 from inference_rollouts.edit.changes import Change, changes
 from inference_rollouts.edit.costs import Nodes, nodes_of
+from inference_rollouts.edit.meaning import Place
 from inference_rollouts.errors import InputError, Problem
+from inference_rollouts.observe.access import context_of
+from inference_rollouts.observe.patch_by_hand import lines
 from inference_rollouts.plan import ModelServiceArgs, Plan
 from inference_rollouts.record import Split
 from inference_rollouts.settings import Service, Stack
@@ -37,6 +44,16 @@ class Standing:
     def splits(self) -> list[Change]:
         """Every split, each with the kind of its rollout."""
         return changes(None, (self.settings, self.plan))
+
+    @property
+    def project(self) -> str | None:
+        """The Google Cloud project, where the file says it."""
+        return self.settings.cluster.project or self.file.config.get("gcp:project")
+
+    def by_hand(self, place: Place) -> list[str]:
+        """The kubectl lines that roll a rollout back without anything else; none where there is nothing to roll back."""
+        service = next(service for service in self.plan.services if service.name == place.service)
+        return lines(service, place.adapter, context_of(self.settings.cluster, self.project))
 
 
 def read_all(names: Sequence[str]) -> tuple[list[Standing], list[Problem]]:
@@ -86,6 +103,11 @@ def protected(split: Split, version: str) -> bool:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
+def print_documents(names: Sequence[str], shown: list[dict[str, Any]]) -> None:
+    """One document for one stack that was named, else a list."""
+    print_json(shown[0] if len(names) == 1 and shown else shown)
+
+
 def as_json(standing: Standing) -> dict[str, Any]:
     """A stack as plain JSON values."""
     nodes = {(found.service, found.version): found for found in nodes_of(standing.settings, standing.plan)}
@@ -97,18 +119,14 @@ def as_json(standing: Standing) -> dict[str, Any]:
             {
                 "service": name,
                 "models": list(settings.models or (name,)),
-                **_split_json(_split(standing, name, None), [nodes.get((name, v)) for v in _names(services[name])]),
+                **_split_json(standing, Place(name), [nodes.get((name, v)) for v in _names(services[name])]),
                 "templates": _templates(settings),
-                "adapters": [{"adapter": key, **_split_json(_split(standing, name, key), [])} for key in settings.adapters],
+                "adapters": [{"adapter": key, **_split_json(standing, Place(name, key), [])} for key in settings.adapters],
                 "notes": list(services[name].notes),
             }
             for name, settings in standing.settings.services.items()
         ],
     }
-
-
-def _split(standing: Standing, service: str, adapter: str | None) -> Change:
-    return next(s for s in standing.splits if (s.place.service, s.place.adapter) == (service, adapter))
 
 
 def _names(service: ModelServiceArgs) -> list[str]:
@@ -120,7 +138,8 @@ def _templates(service: Service) -> list[str]:
     return [name for name in service.versions if name not in built_versions(service)]
 
 
-def _split_json(change: Change, nodes: Iterable[Nodes | None]) -> dict[str, Any]:
+def _split_json(standing: Standing, place: Place, nodes: Iterable[Nodes | None]) -> dict[str, Any]:
+    change = next(change for change in standing.splits if change.place == place)
     split = change.after
     assert split is not None, "a stack that is read has the splits that it is asked for"
     sizes = {found.version: found.to_json() for found in nodes if found}
@@ -135,6 +154,7 @@ def _split_json(change: Change, nodes: Iterable[Nodes | None]) -> dict[str, Any]
             {"version": name, "weight": weight, "protected": protected(split, name), "nodes": sizes.get(name)}
             for name, weight in _weights(split)
         ],
+        "byHand": standing.by_hand(place),
     }
 
 
@@ -163,7 +183,7 @@ def render(standings: Iterable[Standing], console: Console) -> None:
 def _render_split(standing: Standing, change: Change, console: Console) -> None:
     split = change.after
     assert split is not None, "what stands has a split"
-    console.print(Text.assemble("  ", (change.what, "bold"), f"  {_headline(change, split)}"), soft_wrap=True)
+    console.print(Text.assemble("  ", (change.what, "bold"), f"  {headline(change)}"), soft_wrap=True)
     width = max(len(name) for name, _ in _weights(split))
     sizes = {} if change.place.adapter else {n.version: n for n in nodes_of(standing.settings, standing.plan)}
     for name, weight in _weights(split):
@@ -174,9 +194,14 @@ def _render_split(standing: Standing, change: Change, console: Console) -> None:
     templates = [] if change.place.adapter else _templates(standing.settings.services[change.place.service])
     if templates:
         console.print(Text(f"    not built: {', '.join(templates)}", style="dim"), soft_wrap=True)
+    for line in standing.by_hand(change.place):
+        console.print(Text(f"    by hand: {line}", style="dim"), soft_wrap=True)
 
 
-def _headline(change: Change, split: Split) -> str:
+def headline(change: Change) -> str:
+    """Where a split that stands is, in a few words."""
+    split = change.after
+    assert split is not None, "what stands has a split"
     if split.to is None:
         return f"baseline, {split.serving} serves" + (", decommission: true" if split.decommission else "")
     kind = KIND.get(change.kind or "", "rollout")

@@ -59,24 +59,31 @@ class Cluster:
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> Answer:
         """One object."""
-        return self._read(f"{_collection(api_version, kind, namespace)}/{quote(name, safe='')}")
+        return self._read(f"{collection(api_version, kind, namespace)}/{quote(name, safe='')}")
 
     def list(self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]) -> Answer:
         """All objects that have the labels, as a list."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        answer = self._read(_collection(api_version, kind, namespace), {"labelSelector": selector})
+        answer = self._read(collection(api_version, kind, namespace), {"labelSelector": selector})
         return Found(answer.value.get("items") or []) if isinstance(answer, Found) else answer
 
     def pod_proxy_json(self, namespace: str, pod: str, port: int, path: str) -> Answer:
         """What a pod answers to a GET, through the API server; the path begins with a slash."""
-        return self._read(f"{_collection('v1', 'Pod', namespace)}/{quote(pod, safe='')}:{port}/proxy{path}")
+        return self._read(f"{collection('v1', 'Pod', namespace)}/{quote(pod, safe='')}:{port}/proxy{path}")
 
     def _read(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        return self._ask("GET", path, query)
+
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, content_type: str | None = None
+    ) -> Answer:
+        """One request; here it is always a GET (`patch.Writer` alone sends something else)."""
         try:
             client = self._connected()
-            headers = {"Accept": "application/json"}
+            headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
+            pairs = list((query or {}).items())
             request = client.param_serialize(
-                "GET", path, query_params=list((query or {}).items()), header_params=headers, auth_settings=["BearerToken"]
+                method, path, query_params=pairs, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
             response = client.call_api(*request, _request_timeout=self._timeouts)
             return _answer(response.status, bytes(response.read()))
@@ -95,7 +102,7 @@ class Cluster:
         return self._client
 
 
-def _collection(api_version: str, kind: str, namespace: str) -> str:
+def collection(api_version: str, kind: str, namespace: str) -> str:
     """The path of all objects of a kind; all kinds that we read have a plain plural."""
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     return f"{root}/namespaces/{quote(namespace, safe='')}/{kind.lower()}s"

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inference_rollouts.checks import Sample
+from inference_rollouts.observe.google import token
 
 TIMEOUTS = (5.0, 15.0)
 """Seconds to connect, and to wait for the answer."""
@@ -82,23 +83,8 @@ class Prometheus:
         if (parts.scheme, parts.hostname) != ("https", GOOGLE_HOST):
             return None
         with self._lock:
-            self._auth = self._auth or _Bearer(_google_token(self._timeouts[1]))
+            self._auth = self._auth or _Bearer(token([GOOGLE_SCOPE], self._timeouts[1]))
             return self._auth
-
-
-def _google_token(timeout: float) -> str:
-    import google.auth
-    from google.auth.transport.requests import Request
-
-    asked = Request()
-
-    def request(*args: Any, **kwargs: Any) -> Any:
-        """Its own time-outs may be shorter, as for the metadata server, but some are two minutes."""
-        return asked(*args, **{**kwargs, "timeout": min(kwargs.get("timeout") or timeout, timeout)})
-
-    credentials, _ = google.auth.default(scopes=[GOOGLE_SCOPE], request=request)
-    credentials.refresh(request)
-    return str(credentials.token)
 
 
 def _json(answer: Any) -> Mapping[str, Any]:

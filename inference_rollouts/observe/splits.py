@@ -39,7 +39,7 @@ def _weights(target: SplitTarget, at: str, value: Mapping[str, Any]) -> Finding:
         return Finding("live weights", "unknown", "backends without weights, or none", _listed(wanted), at, BY_HAND)
     if live == wanted:
         return Finding("live weights", "pass", _listed(live), _listed(wanted), at)
-    written = _split_of(value)
+    written = recorded_split(value)
     half_way = isinstance(written, Split) and written != target.split and target.weights(written) == live
     advice = HALF_WAY.format(stage=target.split.stage) if half_way else BY_HAND
     writer = last_writer(value)
@@ -65,7 +65,7 @@ def live_weights(value: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _annotation(recorded: Split, wanted: str, at: str, value: Mapping[str, Any]) -> Finding:
-    written, check = _split_of(value), "record agrees"
+    written, check = recorded_split(value), "record agrees"
     if not isinstance(written, Split):
         return Finding(check, "unknown", written, wanted, at, HALF_WAY.format(stage=recorded.stage))
     if written == recorded:
@@ -76,7 +76,7 @@ def _annotation(recorded: Split, wanted: str, at: str, value: Mapping[str, Any])
     return Finding(check, "fail", seen, wanted, at, HALF_WAY.format(stage=recorded.stage))
 
 
-def _split_of(value: Mapping[str, Any]) -> Split | str:
+def recorded_split(value: Mapping[str, Any]) -> Split | str:
     """The split that the object was written for, or why it cannot be told."""
     text = (value["metadata"].get("annotations") or {}).get(SPLIT_ANNOTATION)
     if not text:

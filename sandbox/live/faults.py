@@ -65,7 +65,8 @@ class Fault:
         words: what it is.
         where: when it strikes.
         strike: makes it; what it yields lasts until the context ends.
-        refuses: whether the next raise must be refused while it lasts.
+        refuses: whether the next raise must be refused while it lasts, as soon as the cluster knows.
+        known: whether the cluster's own status tells it.
     """
 
     name: str
@@ -73,6 +74,16 @@ class Fault:
     where: Where
     strike: Callable[[Scene], Any]
     refuses: bool = True
+    known: Callable[[Scene], bool] = lambda _: True
+
+
+def _unavailable(scene: Scene) -> bool:
+    """Whether a Deployment of the canary says that replicas are missing."""
+    version = next(v for v in scene.service.versions if v.name == scene.canary)
+    names = [part.name for part in (version.server, version.picker) if part]
+    text = scene.deployer.kubectl.run("get", "deployments", "-n", scene.service.route.namespace, "-o", "json")
+    mine = [item for item in json.loads(text)["items"] if item["metadata"]["name"] in names]
+    return any(item["status"].get("availableReplicas", 0) < item["spec"]["replicas"] for item in mine)
 
 
 @contextmanager
@@ -172,10 +183,10 @@ def _nothing(_: Scene) -> Iterator[None]:
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("servers-crash", "the canary's servers crash, again and again", "standing", _crash),
-        Fault("out-of-memory", "the canary's servers run out of memory, again and again", "standing", _oom),
-        Fault("picker-dies", "the canary's endpoint picker dies and stays down", "standing", _picker),
-        Fault("nodes-vanish", "the canary's nodes vanish, and the cloud has no others", "standing", _vanish),
+        Fault("servers-crash", "the canary's servers crash, again and again", "standing", _crash, known=_unavailable),
+        Fault("out-of-memory", "the canary's servers run out of memory, again and again", "standing", _oom, known=_unavailable),
+        Fault("picker-dies", "the canary's endpoint picker dies and stays down", "standing", _picker, known=_unavailable),
+        Fault("nodes-vanish", "the canary's nodes vanish, and the cloud has no others", "standing", _vanish, known=_unavailable),
         Fault("never-ready", "the canary's servers never finish loading", "before", _never_ready),
         Fault("api-server", "the API server is killed in the middle of an update", "during", _api_server, refuses=False),
         Fault("killed", "the update is killed right after it wrote the route", "during", _nothing, refuses=False),

@@ -14,6 +14,9 @@ from sandbox.live.faults import Fault, Scene, killed_after_the_route
 from sandbox.live.report import Counted, Moved
 from sandbox.traffic.counts import PhaseCount
 
+KNOWN_TIMEOUT = 150.0
+"""Seconds within which the cluster's status must tell of a fault."""
+
 LASTS = 8.0
 """Seconds for which traffic meets a fault before anybody does anything."""
 
@@ -90,10 +93,17 @@ class Faulty:
         with self._strike():
             phase = self._mark(f"{rung}, with the fault", self.scene.stable, self.scene.canary)
             time.sleep(LASTS)
+            self._await_known(phase)
             yield self._fault_phase(phase, str(rung), str(rung))
             if self.fault.refuses:
                 yield from self._refused(rung, above)
             yield from self._back(rung, "prepare")
+
+    def _await_known(self, phase: PhaseCount) -> None:
+        """Until the cluster itself says so: before that nobody could refuse. Nodes that vanish take it most of a minute."""
+        while not self.fault.known(self.scene) and time.time() < phase.since + KNOWN_TIMEOUT:
+            time.sleep(0.5)
+        self.found["seconds until the cluster knew"] = round(time.time() - phase.since, 1)
 
     # --- their parts --------------------------------------------------------------------------------------------------
 

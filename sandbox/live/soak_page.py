@@ -77,11 +77,11 @@ def _faults(faults: Sequence[LiveReport]) -> Iterator[str]:
         "## When something goes wrong",
         "",
         "The node update again, 100 requests a second, with a fault in the middle. *Stable lost*: requests that stable answered badly,",
-        "of all that met the fault. *Way back*: from the command to the moment from which stable had all requests again, and until the",
+        "of all that met the fault. *Known*: until the cluster's own status told of it; nobody can refuse before. *Way back*: from the command to the moment from which stable had all requests again, and until the",
         "whole update was done.",
         "",
-        "| fault | stable lost | canary lost | the next raise | way back |",
-        "|---|---|---|---|---|",
+        "| fault | stable lost | canary lost | known after | the next raise | way back |",
+        "|---|---|---|---|---|---|",
     )
     seen: list[str] = []
     for rollout in (rollout for report in faults for rollout in report.rollouts):
@@ -95,6 +95,8 @@ def _faults(faults: Sequence[LiveReport]) -> Iterator[str]:
         whole = found.get("rollback: seconds of the whole update")
         back = ", ".join([f"{effect} s" if effect is not None else "no weight to move", f"{whole} s in all"])
         of = f"{lost.get(rollout.stable, 0)} of {found.get('requests while it lasted', 0):,}"
-        yield f"| `{name}`: {words} | {of} | {lost.get(rollout.canary, 0)} | {refused} | {back} |"
+        known = found.get("seconds until the cluster knew")
+        known = "" if known is None else f"{known} s"
+        yield f"| `{name}`: {words} | {of} | {lost.get(rollout.canary, 0)} | {known} | {refused} | {back} |"
         seen += [f"- `{name}`: {text}" for text in found.get("the user sees", [])]
     yield from ("", "What the user sees:", "", *seen, "")

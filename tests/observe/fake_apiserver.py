@@ -1,4 +1,7 @@
-"""A kube-apiserver of which only the reading is played: objects by path, answers as the real one words them."""
+"""A kube-apiserver of which only the reading is played: objects by path, answers as the real one words them.
+
+Writing is refused here; `server_side.WritableApiServer` plays as much of it as weights need.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 Object = dict[str, Any]
@@ -76,6 +79,10 @@ class FakeApiServer:
         kind, name = parts.path.split("/")[-2:]
         return status(404, "NotFound", f'{kind} "{name}" not found', {"name": name, "kind": kind})
 
+    def patch(self, path: str, content_type: str, body: bytes, authorization: str | None) -> tuple[int, Any]:
+        """Status and body of a PATCH."""
+        return status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
     def _pods(self, selector: str) -> Iterable[Object]:
         wanted = dict(pair.split("=") for pair in selector.split(","))
         pods = [value for value in self.objects.values() if value["kind"] == "Pod"]
@@ -98,12 +105,19 @@ class FakeApiServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> FakeApiServer:
+    def __enter__(self) -> Self:
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                code, body = fake.answer(self.path, self.headers.get("Authorization"))
+                self._send(*fake.answer(self.path, self.headers.get("Authorization")))
+
+            def do_PATCH(self) -> None:
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                kind = str(self.headers.get("Content-Type"))
+                self._send(*fake.patch(self.path, kind, sent, self.headers.get("Authorization")))
+
+            def _send(self, code: int, body: Any) -> None:
                 data = (body if isinstance(body, str) else json.dumps(body)).encode()
                 self.send_response(code)
                 self.send_header("Content-Length", str(len(data)))

@@ -1,0 +1,96 @@
+"""`rollout rollback --now`: break-glass. The live weights first, read back; then the stack file; then what to run.
+
+It needs the stack file for names, and the rights to get and patch the route and the splits; no Pulumi, lock or pull request.
+How an object is written, and why so: observe/patch.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import typer
+
+from inference_rollouts.cli import edit
+from inference_rollouts.cli.edit import How
+from inference_rollouts.cli.now_plan import Rollback, edit_file, look, question
+from inference_rollouts.cli.now_said import answer, show
+from inference_rollouts.edit import live_words, target
+from inference_rollouts.edit.writing import replace_file
+from inference_rollouts.errors import InputError
+from inference_rollouts.manifests.inference_pool import POOL_GROUP
+from inference_rollouts.observe.patch import NotWritten, Now, Writer, write
+from inference_rollouts.plan import plan_for
+
+
+def rollback_now(stack: str, name: str | None, how: How) -> None:
+    """Give the old version all the traffic again, in the cluster, at once.
+
+    Raises:
+        InputError: when file or cluster cannot be read, or nothing there can be written.
+        typer.Exit: 1 when nothing, or not everything, was written.
+    """
+    opened = edit.opened(stack)
+    found = target.under_way(opened.file.settings(), opened.name, name)
+    service = next(s for s in plan_for(opened.file.settings()).services if s.name == found.place.service)
+    writer, rollback = look(opened, found, service)
+    edit_file(rollback)
+    if not how.as_json:
+        show(rollback, how)
+    agreed = bool(rollback.to_write or rollback.edited) and edit.may_write(question(rollback), how)
+    if agreed:
+        _write(rollback, writer)
+        _write_file(rollback)
+    answer(rollback, how, agreed=agreed)
+    if rollback.failed or rollback.problem or (not agreed and (rollback.to_write or rollback.edited)):
+        raise typer.Exit(1)
+
+
+def _write(rollback: Rollback, writer: Writer) -> None:
+    group, namespace = POOL_GROUP[rollback.service.record.door["inferenceApi"]], rollback.service.route.namespace
+    for step in rollback.to_write:
+        assert step.wanted, "only what is to be written"
+        now = Now(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", _who(), step.origin)
+        began = time.monotonic()
+        try:
+            done = write(writer, namespace, step.status.target, step.wanted, group=group, now=now)
+            rollback.written.append((step, done, time.monotonic() - began))
+        except NotWritten as e:
+            rollback.failed.append(str(e))
+    if rollback.to_write and not rollback.failed:
+        rollback.notes += _afterwards(rollback)
+
+
+def _afterwards(rollback: Rollback) -> Iterator[str]:
+    what = rollback.found.what
+    if rollback.stage == 100:
+        yield live_words.now_by_100(what, f"{rollback.found.command('rollback')} --now")
+        return
+    gke = rollback.service.route.gke and rollback.found.place.adapter is None
+    yield live_words.gateway_follows() if gke else live_words.other_writers()
+    if any(step.origin == "retire" for step in rollback.to_write):
+        yield live_words.skipped_100(what)
+
+
+def _who() -> str:
+    """For the annotation: whoever the machine says it is."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):
+        return socket.gethostname()
+
+
+def _write_file(rollback: Rollback) -> None:
+    if rollback.edited is None:
+        return
+    if rollback.failed:
+        rollback.edited = None  # a file that says what does not stand would hide that
+        rollback.problem = live_words.file_not_edited("not everything in the cluster was written")
+        return
+    try:
+        replace_file(rollback.opened.file.path, rollback.opened.data, rollback.edited.data)
+    except InputError as e:
+        rollback.edited, rollback.problem = None, live_words.file_not_edited(str(e))

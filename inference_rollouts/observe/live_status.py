@@ -1,0 +1,194 @@
+"""What a cluster has beside what a stack file wants: stages, weights, records, readiness, checks. Reads, and decides nothing.
+
+`rollout status --live` shows it, `rollout recover` and a pipeline ask it. What cannot be read is unknown in its place; only a
+cluster that answers nothing at all is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from inference_rollouts.checks import Finding
+from inference_rollouts.observe import readiness
+from inference_rollouts.observe.access import Access, access_to
+from inference_rollouts.observe.ask import metric_findings
+from inference_rollouts.observe.cluster import Absent, Answer, Cluster, Unreadable
+from inference_rollouts.observe.from_plan import metric_target, ready_target
+from inference_rollouts.observe.kubeconfig import NoConnection
+from inference_rollouts.observe.live_split import SplitStatus, split_status
+from inference_rollouts.observe.targets import ReadyTarget, SplitTarget
+from inference_rollouts.plan.values import ModelServiceArgs, Plan
+from inference_rollouts.record import Record
+
+OF_SPLITS = ("live weights", "record agrees")
+"""Findings that say of a split what its SplitStatus says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceStatus:
+    """One service.
+
+    Attributes:
+        name: the service.
+        splits: its route first, then the splits of its adapters, one for each adapter and pool.
+        readiness: servers, pickers, pools and the route's acceptance, of every version that should stand.
+        checks: what the metric checks say of each rollout that has some: under the empty name the pools', else the adapter's.
+        missing: objects that should stand and do not.
+    """
+
+    name: str
+    splits: tuple[SplitStatus, ...]
+    readiness: tuple[Finding, ...]
+    checks: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What is not as the file says, one sentence each; what nobody can tell counts."""
+        return tuple(d for split in self.splits for d in split.differences) + tuple(
+            f"{at}: nothing of that name" for at in self.missing
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveStatus:
+    """One stack.
+
+    Attributes:
+        access: which way it was asked.
+        at: when, with a time zone.
+        services: in the order of the plan.
+    """
+
+    access: Access
+    at: datetime
+    services: tuple[ServiceStatus, ...]
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What is not as the file says, one sentence each."""
+        return tuple(d for service in self.services for d in service.differences)
+
+
+def live_status(plan: Plan, project: str | None, now: datetime | None = None) -> LiveStatus:
+    """Look at the cluster of a stack.
+
+    Args:
+        plan: what should stand.
+        project: the Google Cloud project of the stack, where it is known.
+        now: None for the present.
+
+    Raises:
+        NoConnection: when there is no way to the cluster, or it answers nothing; the text says why and what to do.
+    """
+    access = access_to(plan.cluster, project)
+    cluster = Cluster(kubeconfig=access.kubeconfig, context=access.context)
+    at = now or datetime.now(UTC)
+    seen = [look(cluster, service, at, project) for service in plan.services]
+    if seen and (reason := _silent(answers for _, answers in seen)):
+        raise NoConnection(no_answer(access, reason))
+    return LiveStatus(access=access, at=at, services=tuple(service for service, _ in seen))
+
+
+def no_answer(access: Access, reason: str) -> str:
+    """What to say, and to do, when a cluster answers nothing."""
+    if "HTTP 401" in reason:
+        way = "log in anew: the credentials of the kubeconfig are refused"
+    elif "HTTP 403" in reason:
+        way = "ask for the right to get these objects"
+    else:
+        way = "see whether this is the right endpoint, and whether it can be reached from here (VPN, authorized networks)"
+    return f"{access.server or 'the cluster'} ({access.said}) gives no answer: {reason}; {way}"
+
+
+def _silent(answers: Iterable[Iterable[Answer]]) -> str | None:
+    """The reason of the first, where nothing at all could be read."""
+    every = [answer for one in answers for answer in one]
+    if any(not isinstance(answer, Unreadable) for answer in every):
+        return None
+    return next((answer.reason for answer in every if isinstance(answer, Unreadable)), None)
+
+
+def look(
+    cluster: Cluster, service: ModelServiceArgs, now: datetime, project: str | None
+) -> tuple[ServiceStatus, tuple[Answer, ...]]:
+    """One service, and every answer that the cluster gave."""
+    # With something raised every version is looked at, not the canary alone.
+    target = ready_target(service, service.record, ("",))
+    with ThreadPoolExecutor(1) as aside:
+        metrics = aside.submit(_checks, service, project)
+        seen = readiness.look(cluster, target)
+        checks = metrics.result()
+    splits = tuple(
+        split_status(split, target.at(split.kind, split.name), seen.split(split), now, adapter=_adapter(service, split))
+        for split in (target.route, *target.splits)
+    )
+    status = ServiceStatus(
+        name=service.name,
+        splits=splits,
+        readiness=tuple(f for f in _readiness(target, seen) if f.check not in OF_SPLITS),
+        checks=checks,
+        missing=tuple(_missing(target, seen)),
+    )
+    return status, tuple(seen.objects.values())
+
+
+def _readiness(target: ReadyTarget, seen: readiness.Observed) -> list[Finding]:
+    try:
+        return readiness.findings(target, seen)
+    except Exception as e:  # an object of a shape that nobody foresaw is no reason to show nothing
+        return [Finding("ready", "unknown", f"what could not be judged ({type(e).__name__}: {e})", "a judgement", "the cluster")]
+
+
+def _missing(target: ReadyTarget, seen: readiness.Observed) -> Iterator[str]:
+    """What stands nowhere, but for the splits, which say so themselves."""
+    own = {(split.api_version, split.kind, split.name) for split in (target.route, *target.splits)}
+    for key, answer in seen.objects.items():
+        if key not in own and isinstance(answer, Absent):
+            yield target.at(key[1], key[2])
+
+
+def _adapter(service: ModelServiceArgs, split: SplitTarget) -> str | None:
+    """Whose split an object carries; None for the pools'."""
+    if split.kind == "HTTPRoute":
+        return None
+    return next(args.model for version in service.versions for args in version.splits.values() if args.name == split.name)
+
+
+def _checks(service: ModelServiceArgs, project: str | None) -> dict[str, tuple[Finding, ...]]:
+    """What the metric checks say now, of every rollout whose canary has traffic by the file."""
+    found = {}
+    for name in ("", *service.record.adapters):
+        metrics = metric_target(service, service.record, name, project)
+        if metrics:
+            found[name] = tuple(metric_findings(metrics))
+    return found
+
+
+def splits_of(cluster: Cluster, service: ModelServiceArgs, now: datetime) -> tuple[SplitStatus, ...]:
+    """Only the objects of a service that carry weights: its route, then the splits of its adapters."""
+    target = ready_target(service, service.record, ())
+    splits = (target.route, *target.splits)
+    with ThreadPoolExecutor(8) as several:
+        answers = several.map(lambda s: cluster.get(s.api_version, s.kind, target.namespace, s.name), splits)
+        return tuple(
+            split_status(split, target.at(split.kind, split.name), answer, now, adapter=_adapter(service, split))
+            for split, answer in zip(splits, answers, strict=True)
+        )
+
+
+def deployed_record(service: ModelServiceArgs, splits: Iterable[SplitStatus]) -> Record:
+    """The record of what stands, as far as a cluster shows it: the file's, with the splits that the objects were written for.
+
+    Pulumi's state holds the whole record; without it, the annotations of the route and of the splits are the next best.
+    """
+    record = service.record
+    written = {split.adapter: split.recorded for split in splits if split.recorded}
+    adapters = {name: written.get(name) or split for name, split in record.adapters.items()}
+    return replace(record, pools=written.get(None) or record.pools, adapters=adapters)
+
+
+__all__ = ["LiveStatus", "ServiceStatus", "SplitStatus", "deployed_record", "live_status", "look", "no_answer", "splits_of"]
