@@ -102,6 +102,7 @@ def test_the_page_of_a_soak():
         "requests while it lasted": 800,
         "the user sees": ["edited by hand"],
         "the next raise is refused": True,
+        "seconds until the cluster knew": 8.0,
         "rollback: seconds from the command to the effect": 1.2,
         "rollback: seconds of the whole update": 1.4,
     }
@@ -112,7 +113,7 @@ def test_the_page_of_a_soak():
     assert "**2,104 requests, 0 failed**, 1 moves" in text
     assert "| node: llm → llm-new | 1 | 2,104 | 0 | 0.0 σ | 5 ms | 20 ms | 0.20 s, 0.20 s |" in text
     assert "4 generations of 30 s and more were under way, across every move: 0 did not finish." in text
-    assert "| `by-hand`: somebody edits the route | 0 of 800 | 3 | refused | 1.2 s, 1.4 s in all |" in text
+    assert "| `by-hand`: somebody edits the route | 0 of 800 | 3 | 8.0 s | refused | 1.2 s, 1.4 s in all |" in text
     assert "- `by-hand`: edited by hand" in text
 
 
