@@ -17,6 +17,9 @@ from sandbox.traffic.counts import PhaseCount
 KNOWN_TIMEOUT = 150.0
 """Seconds within which the cluster's status must tell of a fault."""
 
+IMPATIENT = 20.0
+"""Seconds that an update waits for what never becomes ready; Pulumi waits ten minutes, or as `server.loadTimeout` says."""
+
 LASTS = 8.0
 """Seconds for which traffic meets a fault before anybody does anything."""
 
@@ -56,6 +59,7 @@ class Faulty:
         """The canary cannot be built: the update fails, a raise is refused, and the way back is to take it down again."""
         with self._strike():
             phase = self._mark("prepare, with the fault", self.scene.stable)
+            self.conductor.deployer.patience = IMPATIENT
             built = self.conductor.deployer.up(self._config("prepare"))
             self._see(built.error or "the update to prepare was done")
             yield self._fault_phase(phase, "baseline", "prepare")

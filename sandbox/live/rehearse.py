@@ -171,7 +171,8 @@ class Live:
 
     def _create(self, rollout: RolloutOf) -> None:
         self.deployer.destroy()
-        world.furnish(self.deployer.kubectl, self.deployer.pools, load_settings(own_keys(self.file.config)))
+        stack = load_settings(own_keys(self.file.config))
+        world.furnish(self.deployer.kubectl, self.deployer.pools, stack, self.home.running().gateway)
         world.pace(self.home, TOKEN_SECONDS)
         created = self.deployer.up(at(self.file.config, rollout, "baseline"))
         if not created.done:

@@ -7,10 +7,10 @@ from typing import Any
 
 from inference_rollouts.settings import Stack
 from sandbox.apply.kubectl import Kubectl
-from sandbox.home import Home
+from sandbox.home import Gateways, Home
 from sandbox.nodes.provision import NodePools
 
-GATEWAY_CLASS = "gke-l7-regional-external-managed"
+GATEWAY_CLASSES = {"gke": "gke-l7-regional-external-managed", "istio": "istio"}
 
 
 SYSTEM_POOL = {
@@ -23,7 +23,7 @@ SYSTEM_POOL = {
 """Nodes without accelerators, for endpoint pickers: every cluster has some."""
 
 
-def furnish(kubectl: Kubectl, pools: NodePools, stack: Stack) -> None:
+def furnish(kubectl: Kubectl, pools: NodePools, stack: Stack, gateway: Gateways) -> None:
     """Create the nodes of the cluster's own, the namespaces, and the Gateway unless the stack creates it itself."""
     pools.apply(SYSTEM_POOL)
     spaces = {service.namespace for service in stack.services.values()} | {stack.gateway.namespace or "default"}
@@ -31,18 +31,18 @@ def furnish(kubectl: Kubectl, pools: NodePools, stack: Stack) -> None:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in sorted(spaces - {"default"})
     ]
     if stack.gateway.create is None:
-        objects.append(_gateway(stack.gateway.name, stack.gateway.namespace or "default"))
+        objects.append(_gateway(stack.gateway.name, stack.gateway.namespace or "default", GATEWAY_CLASSES[gateway]))
     if objects:
         kubectl.apply(*objects)
 
 
-def _gateway(name: str, namespace: str) -> dict[str, Any]:
+def _gateway(name: str, namespace: str, gateway_class: str) -> dict[str, Any]:
     listener = {"name": "http", "protocol": "HTTP", "port": 80, "allowedRoutes": {"namespaces": {"from": "All"}}}
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]},
+        "spec": {"gatewayClassName": gateway_class, "listeners": [listener]},
     }
 
 
