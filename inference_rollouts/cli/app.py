@@ -28,6 +28,14 @@ app = typer.Typer(
     epilog="Start with: [bold]rollout rehearse node-update[/bold]",
 )
 
+
+
+@app.callback()
+def _with_verbs() -> None:
+    # Without it typer would take an app with one verb, as when only that one is loaded, for the verb itself.
+    pass
+
+
 Stacks = Annotated[list[str], typer.Argument(metavar="STACK...", help="Stack names or paths.", autocompletion=complete_stack)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
 OneStack = Annotated[str, typer.Argument(metavar="STACK", help="Stack name or path.", autocompletion=complete_stack)]

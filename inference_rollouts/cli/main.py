@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib import import_module
 
-from inference_rollouts.cli import (
-    commands_drive,
-    commands_import,
-    commands_move,
-    commands_pipeline,
-    commands_probe,
-    commands_sandbox,
-    commands_see,
-)
+import typer
+
 from inference_rollouts.cli.app import app
 from inference_rollouts.errors import InputError
 
-__all__ = [
-    "app",
-    "commands_drive",
-    "commands_import",
-    "commands_move",
-    "commands_pipeline",
-    "commands_probe",
-    "commands_sandbox",
-    "commands_see",
-    "run",
-]
+COMMANDS = {
+    "commands_drive": ("run", "watch", "recover"),
+    "commands_import": ("import",),
+    "commands_move": ("start", "advance", "rollback", "finish"),
+    "commands_pipeline": ("changed",),
+    "commands_probe": ("probe",),
+    "commands_sandbox": ("sandbox",),
+    "commands_see": ("validate", "status", "preview", "rehearse", "render", "history", "schema", "accelerators", "crds"),
+}
+"""Which module has which verbs: only the one that is asked for is loaded, since each costs every start."""
+
+
+def everything() -> typer.Typer:
+    """The command with all its verbs, for those who list them."""
+    for module in COMMANDS:
+        _load(module)
+    return app
+
+
+def _load(module: str) -> None:
+    import_module(f"inference_rollouts.cli.{module}")
+
+
+def _load_for(arguments: list[str]) -> None:
+    """The module of the verb; all of them for help, completion, and what is no verb."""
+    verb = arguments[0] if arguments else ""
+    found = [module for module, verbs in COMMANDS.items() if verb in verbs]
+    if len(found) == 1 and "_ROLLOUT_COMPLETE" not in os.environ:
+        _load(found[0])
+    else:
+        everything()
 
 
 def run() -> None:
     """Entry point: problems in the input become sentences and exit code 1."""
+    _load_for(sys.argv[1:])
     try:
         app()
     except InputError as e:

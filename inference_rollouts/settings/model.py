@@ -298,7 +298,7 @@ class AdapterRollout(Settings):
     checks: Annotated[tuple[Check, ...], Field(strict=False)] = ()
     """Metrics that the canary must keep before a raise from a rung where it has traffic."""
     on_failure: Literal["rollback", "hold"] = "rollback"
-    """What `rollout run` and `rollout watch` do when a check fails: fall to `prepare`, or stay at the rung; default: rollback."""
+    """What `rollout run` does when a check fails: fall to `prepare`, or stay at the rung; default: rollback."""
 
     @property
     def ladder(self) -> tuple[Stage, ...]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from inference_rollouts.cli.project import find_project
 from inference_rollouts.errors import InputError
 from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf
 from inference_rollouts.settings.stack_file import read
@@ -84,11 +83,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=1_000_000, help="at least so many (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("docs/soak.md"), help="the page to write (default: %(default)s)")
+    parser.add_argument("--project", type=Path, default=Path.cwd(), help="the folder with Pulumi.yaml (default: this one)")
     parser.add_argument("--faults", action="store_true", help="every fault, too")
     asked = parser.parse_args()
     began = datetime.now(UTC)
     try:
-        soak = Soak(Home.default(), find_project().folder, asked.requests, Screen(Console(highlight=False, soft_wrap=True)))
+        soak = Soak(Home.default(), asked.project, asked.requests, Screen(Console(highlight=False, soft_wrap=True)))
         reports = soak.run()
         faults = soak.faults() if asked.faults else []
     except (SandboxError, InputError) as e:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from inference_rollouts.cli.main import app
+from inference_rollouts.cli.main import everything
 from inference_rollouts.rehearsal.program import record
 from inference_rollouts.settings.stack_file import read
 from tests.conftest import ROOT, example
@@ -40,7 +40,7 @@ def test_the_conditions_in_the_readme_are_valid(tmp_path: Path):
 
 
 def test_every_verb_of_the_readme_exists_and_every_verb_is_in_the_readme():
-    verbs = set(get_command(app).commands)  # type: ignore[attr-defined]
+    verbs = set(get_command(everything()).commands)  # type: ignore[attr-defined]
     table = README[README.index("| verb |") : README.index("[docs/walkthrough.md]")]
 
     assert verbs == {verb for verb in re.findall(r"`(?:rollout )?([a-z]+)", table) if verb in verbs}

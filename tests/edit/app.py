@@ -1,6 +1,8 @@
 """The command, as the tests of its verbs run it."""
 
-from inference_rollouts.cli.main import app, run
+from inference_rollouts.cli.main import everything, run
+
+app = everything()
 
 __all__ = ["app", "run"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inference_rollouts.cli.main import app
+from inference_rollouts.cli.main import everything
 from sandbox import control, namespaces, starting
 from sandbox.home import Home, Ports, SandboxError, State
 
@@ -58,13 +58,13 @@ def test_without_its_packages_it_is_said_how_to_install_them(monkeypatch: pytest
 
 @pytest.mark.parametrize("words", [["status"], ["stop", "etcd"], ["start", "etcd"], ["restart", "etcd"]])
 def test_verbs_that_need_a_sandbox_say_how_to_get_one(home: Home, words: list[str]) -> None:
-    done = CliRunner().invoke(app, ["sandbox", *words])
+    done = CliRunner().invoke(everything(), ["sandbox", *words])
     assert (done.exit_code, done.stdout) == (3, "")
     assert done.stderr == "the sandbox is not up; bring it up with: rollout sandbox up\n"
 
 
 def test_json_is_json_without_a_sandbox_too(home: Home) -> None:
-    done = CliRunner().invoke(app, ["sandbox", "status", "--json"])
+    done = CliRunner().invoke(everything(), ["sandbox", "status", "--json"])
     assert (done.exit_code, done.stderr) == (3, "")
     assert json.loads(done.stdout) == {
         "up": False,
@@ -74,9 +74,9 @@ def test_json_is_json_without_a_sandbox_too(home: Home) -> None:
 
 
 def test_down_and_logs_without_a_sandbox(home: Home) -> None:
-    done = CliRunner().invoke(app, ["sandbox", "down"])
+    done = CliRunner().invoke(everything(), ["sandbox", "down"])
     assert (done.exit_code, done.stdout) == (0, "the sandbox was not up: nothing to do\n")
-    done = CliRunner().invoke(app, ["sandbox", "logs", "etcd"])
+    done = CliRunner().invoke(everything(), ["sandbox", "logs", "etcd"])
     assert done.exit_code == 3
     assert done.stderr == "there is no log of 'etcd'; there are none before the first rollout sandbox up\n"
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from inference_rollouts.cli.main import app
+from inference_rollouts.cli.main import everything
 from tests.workflows.steps import WORKFLOWS, workflow
 
 ALL = sorted(path.stem for path in WORKFLOWS.glob("*.yml"))
@@ -63,6 +63,6 @@ def test_consent_holds_no_lock_that_a_way_back_would_wait_for():
 
 @pytest.mark.parametrize("name", ROLLOUT)
 def test_every_command_in_it_exists(name):
-    verbs = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    verbs = {command.name or command.callback.__name__ for command in everything().registered_commands if command.callback}
     used = re.findall(r"(?m)(?:^|[;&|{(]|if|then)\s*rollout ([a-z]+)", (WORKFLOWS / f"{name}.yml").read_text("utf-8"))
     assert set(used) <= verbs
