@@ -29,7 +29,6 @@ app = typer.Typer(
 )
 
 
-
 @app.callback()
 def _with_verbs() -> None:
     # Without it typer would take an app with one verb, as when only that one is loaded, for the verb itself.

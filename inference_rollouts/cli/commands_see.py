@@ -38,6 +38,7 @@ class Shown(StrEnum):
 @app.command()
 def rehearse(
     stacks: Stacks,
+    *,
     moves: Annotated[
         Moves | None, typer.Option(help="Judge every move between two stages, too; --live: go back from every stage, too.")
     ] = None,

@@ -41,10 +41,11 @@ def finding(found: Finding, console: Console) -> None:
 def verdict(probe: Probe) -> str:
     """The end, in a sentence."""
     what = f"service {probe.service.name}"
+    count = len(probe.replies)
     if probe.passed:
-        return f"{what}: passed, with {len(probe.replies)} requests"
+        return f"{what}: passed, with {count} requests"
     blocked = sum(found.blocks for found in probe.findings)
-    sent = f"{len(probe.replies)} requests were sent" if probe.replies else "nothing was sent"
+    sent = f"{count} request{'s were' if count > 1 else ' was'} sent" if count else "nothing was sent"
     return f"{what}: {blocked} of {len(probe.findings)} did not pass; {sent}"
 
 

@@ -165,6 +165,7 @@ def test_the_certificate_is_verified_for_the_name_and_not_for_the_address(tmp_pa
         assert "doesn't match" in other.error or "mismatch" in other.error.lower()
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_a_ca_that_nobody_trusts_is_refused_unless_told_otherwise(tmp_path: Path):
     _, tls = certificate(tmp_path, "llm.example.com")
     with FakeOpenAI(tls=tls) as server:

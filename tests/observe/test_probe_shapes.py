@@ -69,9 +69,13 @@ def test_a_redirect_says_where_to():
 
 
 def test_a_stream_with_a_reason_and_an_end_passes():
-    assert judge("stream", stream(": ping", *events(None, "stop"))).seen.startswith("3 events, ") is False
     judged = judge("stream", stream(*events(None, "stop")))
     assert judged[:2] == ("pass", "2 events, finish_reason stop, [DONE], first byte after 0.010 s, whole after 0.020 s")
+
+
+def test_comments_and_other_fields_of_a_stream_are_no_events():
+    text = "\n\n".join([": ping", "event: message", *(f"data:{event}" for event in events("stop"))])
+    assert judge("stream", reply(text)).seen.startswith("1 events, finish_reason stop")
 
 
 def test_a_last_chunk_with_the_usage_alone_is_none_too_many():
