@@ -214,8 +214,11 @@ class Probe:
             shape, name = one
             return sender.send(found[KINDS[shape].endpoint], body(shape, name, next(self._numbers)))
 
-        with ThreadPoolExecutor(AT_ONCE) as several:
+        several = ThreadPoolExecutor(AT_ONCE)
+        try:
             replies = list(several.map(send, asked))
+        finally:
+            several.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing new is sent
         self.replies += replies
         return replies
 

@@ -116,7 +116,9 @@ def _finish_reason(answer: Mapping[str, Any]) -> str | None:
 
 
 def _stream(reply: Reply) -> Judged:
-    events = [line[5:].strip() for line in reply.body.decode(errors="replace").splitlines() if line.startswith("data:")]
+    # As bytes: a text has more line ends than a stream of events, as U+2028, which a model may well say.
+    lines = [line.decode(errors="replace") for line in reply.body.splitlines() if line.startswith(b"data:")]
+    events = [line[5:].strip() for line in lines]
     if not events:
         return Judged("fail", f"HTTP 200 and no event of a stream: {snippet(reply.body)}")
     if events[-1] != "[DONE]":

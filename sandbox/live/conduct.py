@@ -115,7 +115,8 @@ class Conductor:
         self.told(f"{to}: {self.sample(after)} requests")
         settled = self._sample(str(to), after)
         notes = _changes(stood, self.watch())
-        if seconds["effect"] is None and self._moves(before, after) and isinstance(self.decisions, ByReply):
+        written = applied.began_writing("HTTPRoute") is not None
+        if seconds["effect"] is None and written and self._moves(before, after) and isinstance(self.decisions, ByReply):
             notes.append(f"the weights did not take effect within {EFFECT_TIMEOUT:g} s")
         shares = tuple(within(after, self.decisions.served(settled)))
         counted, faulty = (None, Counted.of(during)) if _only(excused, during) else (Counted.of(during), None)

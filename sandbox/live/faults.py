@@ -6,8 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any, Literal
 
 from inference_rollouts.plan import ModelServiceArgs
 from sandbox import control
+from sandbox.apply.kubectl import Kubectl
 from sandbox.gateway.files import read_json
 from sandbox.home import Home
 from sandbox.live.deployer import Deployer
@@ -129,20 +128,30 @@ def _never_ready(scene: Scene) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class _Unlucky(Kubectl):
+    """A kubectl whose API server is killed just when it is about to apply, and comes back a moment later."""
+
+    home: Home
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """As it is; nothing answers."""
+        control.stop(self.home, "kube-apiserver", signal.SIGKILL)
+        try:
+            super().apply(*manifests)
+        finally:
+            control.start(self.home, "kube-apiserver")
+
+
 @contextmanager
 def _api_server(scene: Scene) -> Iterator[None]:
-    """Killed a moment after the update has begun, and started again."""
-
-    def later() -> None:
-        time.sleep(0.7)
-        control.restart(scene.home, "kube-apiserver", signal.SIGKILL)
-
-    thread = threading.Thread(target=later)
-    thread.start()
+    """Between what the guard asked and what is written."""
+    deployer, lucky = scene.deployer, scene.deployer.kubectl
+    deployer.kubectl = _Unlucky(lucky.binary, lucky.kubeconfig, scene.home)
     try:
         yield
     finally:
-        thread.join()
+        deployer.kubectl = lucky
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def opened(value: dict[str, Any], **more: str) -> tuple[dict[str, str], dict[str
     rule, _ = pinned(value, TEST, "HTTPRoute default/r")
     assert rule
     found, closed = ways(value, rule, more)
-    return {endpoint: f"{way.method} {way.target}" for endpoint, way in found.items()}, dict(closed)
+    return {endpoint: f"{way.method} {way.target}" for endpoint, way in found.items()}, {**closed}
 
 
 def path(value: str, kind: str = "PathPrefix", **more: Any) -> dict[str, Any]:

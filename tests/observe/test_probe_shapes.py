@@ -78,6 +78,11 @@ def test_comments_and_other_fields_of_a_stream_are_no_events():
     assert judge("stream", reply(text)).seen.startswith("1 events, finish_reason stop")
 
 
+def test_a_line_separator_in_what_the_model_says_ends_no_line():
+    chunk = json.dumps({"choices": [{"finish_reason": "stop", "delta": {"content": "a\u2028b\x85c"}}]}, ensure_ascii=False)
+    assert judge("stream", stream(chunk, "[DONE]")).verdict == "pass"
+
+
 def test_a_last_chunk_with_the_usage_alone_is_none_too_many():
     usage = json.dumps({"choices": [], "usage": {"total_tokens": 3}})
     assert judge("stream", stream(*events("stop", done=False), usage, "[DONE]")).verdict == "pass"
