@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pulumi
 
 from components.cluster_access import ClusterAccess
-from inference_rollouts.checks import Finding, blocks
+from inference_rollouts.checks import blocks
 from inference_rollouts.plan import ModelServiceArgs
 from inference_rollouts.plan.values import Conditions
 from inference_rollouts.raises import Raise
@@ -55,22 +55,12 @@ class LiveChecks:
         return await asyncio.to_thread(self._ask, kubeconfig, deployed, raised, pulumi.get_stack())
 
     def _ask(self, kubeconfig: str | None, deployed: Record, raised: Raise, stack: str) -> list[str]:
-        from inference_rollouts.observe.ask import ask
+        from inference_rollouts.observe.before import findings_before
         from inference_rollouts.observe.cluster import Cluster
-        from inference_rollouts.observe.from_plan import bake_target, metric_target, probe_target, ready_target
 
         cluster = Cluster(kubeconfig=kubeconfig, context=self.access.context)
-        target = ready_target(self.service, deployed, raised.touched)
-        found: list[Finding] = []
-        # Each raise has conditions of its own: one that has baked long enough says nothing of another.
-        for name in raised.names:
-            bake = bake_target(self.service, target, name)
-            probe = probe_target(self.service, deployed, name, stack)
-            metrics = metric_target(self.service, deployed, name, self.access.project)
-            found += ask(cluster, target, now=datetime.now(UTC), bake=bake, probe=probe, metrics=metrics)
-        for name in raised.retired:
-            keep = bake_target(self.service, target, name, retires=True)
-            found += ask(cluster, target, now=datetime.now(UTC), bake=keep)
+        project, now = self.access.project, datetime.now(UTC)
+        found = findings_before(cluster, self.service, deployed, raised, project=project, stack=stack, now=now)
         for finding in found:
             pulumi.log.debug(finding.sentence)
         return list(dict.fromkeys(finding.sentence for finding in blocks(found)))

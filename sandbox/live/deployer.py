@@ -18,7 +18,8 @@ from sandbox.apply.kubectl import Kubectl
 from sandbox.apply.program import Place, Program
 from sandbox.apply.state import StateFile
 from sandbox.apply.update import Step, Update, UpdateFailed
-from sandbox.home import Home, SandboxError
+from sandbox.enter import environment
+from sandbox.home import Home, SandboxError, is_sandbox
 from sandbox.nodes.kube import Kube
 from sandbox.nodes.provision import NodePools
 
@@ -128,23 +129,9 @@ def _use(home: Home) -> None:
     Raises:
         SandboxError: the sandbox is not up, or what answers is no sandbox.
     """
-    from sandbox.enter import environment
-
     home.running()
+    if not is_sandbox(home.kubeconfig.read_text("utf-8"), home):
+        raise SandboxError(f"the cluster of {home.kubeconfig} is not the sandbox of {home.root}: nothing is done to it")
     os.environ.update(environment(home))
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
-    _refuse_others(home)
-
-
-def _refuse_others(home: Home) -> None:
-    from sandbox.home import MARKER
-
-    namespace, name = MARKER
-    found = Cluster(kubeconfig=home.kubeconfig.read_text("utf-8")).get("v1", "ConfigMap", namespace, name)
-    state = home.running()
-    told = getattr(found, "value", {}).get("data", {}).get("id")
-    if told != state.id:
-        raise SandboxError(
-            f"the cluster of {home.kubeconfig} is not this sandbox ({found if told is None else told}): nothing is done to it"
-        )
