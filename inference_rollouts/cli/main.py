@@ -18,7 +18,8 @@ COMMANDS = {
     "commands_pipeline": ("changed",),
     "commands_probe": ("probe",),
     "commands_sandbox": ("sandbox",),
-    "commands_see": ("validate", "status", "preview", "rehearse", "render", "history", "schema", "accelerators", "crds"),
+    "commands_see": ("validate", "status", "history"),
+    "commands_show": ("preview", "rehearse", "render", "schema", "accelerators", "crds"),
 }
 """Which module has which verbs: only the one that is asked for is loaded, since each costs every start."""
 

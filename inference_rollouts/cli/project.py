@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inference_rollouts.errors import InputError, Problem, all_of, named, nearest
 from inference_rollouts.plan import Plan, plan_for
-from inference_rollouts.settings import PROJECT
+from inference_rollouts.settings import PROJECT, Stack
 from inference_rollouts.settings.stack_file import StackFile, read, stack_name
 from inference_rollouts.settings.yaml_nodes import compose, decode
 
@@ -99,15 +99,19 @@ def shown(path: Path) -> Path:
         return path
 
 
-def plan_of(file: StackFile) -> Plan:
+def plan_of(file: StackFile, settings: Stack | None = None) -> Plan:
     """The plan of a stack file.
+
+    Args:
+        file: the file.
+        settings: its settings, where they are known; reading them takes longer than the plan.
 
     Raises:
         InputError: with every problem of text, settings and names, each with its file and line.
     """
-    settings = file.settings()
+    known = settings or file.settings()
     try:
-        return plan_for(settings)
+        return plan_for(known)
     except InputError as e:
         raise file.placed(e.problems) from None
 

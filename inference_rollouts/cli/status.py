@@ -71,7 +71,7 @@ def read_all(names: Sequence[str]) -> tuple[list[Standing], list[Problem]]:
         try:
             file = open_stack(name)
             settings = file.settings()
-            found.append(Standing(file, settings, plan_of(file)))
+            found.append(Standing(file, settings, plan_of(file, settings)))
         except InputError as e:
             problems += e.problems
     return found, problems
