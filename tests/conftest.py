@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 
 from inference_rollouts.settings.stack_file import read
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As of a job in the background of a script. Programs that the tests start would inherit it, and never see a Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ("node-update", "base-model", "lora-adapter")
