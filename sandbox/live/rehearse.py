@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,7 +17,7 @@ from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf, Step, at, ow
 from inference_rollouts.settings import load as load_settings
 from inference_rollouts.settings.stack_file import StackFile
 from sandbox.home import Home, SandboxError
-from sandbox.live import world
+from sandbox.live import clients, world
 from sandbox.live.conduct import ByReply, Conductor, Decisions
 from sandbox.live.decisions import ByDecision
 from sandbox.live.deployer import Deployer
@@ -30,16 +28,7 @@ from sandbox.live.show import Screen
 from sandbox.live.story import straight_up, whole_story
 from sandbox.live.watch import standing
 from sandbox.traffic.load import Load
-from sandbox.traffic.requests import ClosedLoop, OpenLoop, Requests, long_streams, served_by
-
-ANSWERS_TIMEOUT = 60.0
-"""Seconds within which a service that was created must answer."""
-
-CONNECTIONS = 16
-"""Of a closed loop: enough that two cores have no rest."""
-
-TOKEN_SECONDS = 0.1
-"""Between the tokens of long streams: few events, so that the machine is not busy with them."""
+from sandbox.traffic.requests import Requests, long_streams
 
 
 @dataclass(frozen=True)
@@ -173,7 +162,7 @@ class Live:
         self.deployer.destroy()
         stack = load_settings(own_keys(self.file.config))
         world.furnish(self.deployer.kubectl, self.deployer.pools, stack, self.home.running().gateway)
-        world.pace(self.home, TOKEN_SECONDS)
+        world.pace(self.home, clients.TOKEN_SECONDS)
         created = self.deployer.up(at(self.file.config, rollout, "baseline"))
         if not created.done:
             why = "; ".join(created.preview.refusals) or created.error
@@ -182,7 +171,7 @@ class Live:
     @contextmanager
     def _traffic(self, rollout: RolloutOf, service: ModelServiceArgs) -> Iterator[tuple[Load, Load | None]]:
         requests = self.requests(rollout, service)
-        await_answers(requests)
+        clients.await_answers(requests)
         stable = [rollout.stable] if requests.versions else None
         streams = self._long(requests)
         with (
@@ -192,37 +181,18 @@ class Live:
             yield load, long
 
     def requests(self, rollout: RolloutOf, service: ModelServiceArgs) -> Requests:
-        """What clients send: every model name, and every adapter's."""
-        names = [*self.models(rollout), *service.record.adapters]
-        host = next(iter(service.route.hostnames), "")
-        pace = OpenLoop(self.options.rate) if self.options.rate else ClosedLoop(CONNECTIONS)
-        return Requests(
-            url=f"http://127.0.0.1:{self.home.running().ports.gateway}",
-            models=dict.fromkeys(names, 1.0),
-            pace=pace,
-            shapes={"chat": 3, "chat-stream": 1, "completion": 1},
-            host=host.replace("*", "any"),
-            versions={} if rollout.adapter else self._patterns(rollout),
-        )
-
-    def models(self, rollout: RolloutOf) -> Sequence[str]:
-        """Model names that clients send."""
+        """What clients send."""
         settings = load_settings(own_keys(self.file.config))
-        return settings.services[rollout.service].models or (rollout.service,)
-
-    def _patterns(self, rollout: RolloutOf) -> dict[str, str]:
-        """How replies tell the version that served them; only versions with servers of their own have pods."""
-        found = {}
-        for version in self.service(rollout, "prepare").versions:
-            server = version.server.name if version.server else version.pool_name
-            found[version.name] = served_by(pool=version.pool_name, deployment=server)
-        return found
+        names = settings.services[rollout.service].models or (rollout.service,)
+        # Adapters' versions cannot be told from a reply.
+        told = () if rollout.adapter else self.service(rollout, "prepare").versions
+        return clients.requests(self.home.running().ports.gateway, names, service, told, self.options.rate)
 
     def _long(self, requests: Requests) -> Requests | None:
         if not self.options.streams or self.options.fault:
             return None
-        target = replace(requests, shapes={"chat-stream": 1})
-        return long_streams(target, self.options.streams, seconds=self.options.stream_seconds, inter_token_latency=TOKEN_SECONDS)
+        seconds, latency = self.options.stream_seconds, clients.TOKEN_SECONDS
+        return long_streams(requests, self.options.streams, seconds=seconds, inter_token_latency=latency)
 
     def _streamed(self, streams: Load | None) -> Streams | None:
         if streams is None:
@@ -267,42 +237,6 @@ def _with_leftovers(moves: list[Moved], load: Load, excused: str | None) -> list
     if lost <= 0 or not moves:
         return moves
     return [*moves[:-1], replace(moves[-1], notes=(*moves[-1].notes, f"{lost} more requests failed after their phase"))]
-
-
-def await_answers(requests: Requests) -> None:
-    """Wait until the gateway answers for every model; a route takes a moment to act.
-
-    Raises:
-        SandboxError: it does not.
-    """
-    deadline = time.monotonic() + ANSWERS_TIMEOUT
-    waiting, said = dict.fromkeys(requests.models, ""), ""
-    while waiting and time.monotonic() < deadline:
-        for model in list(waiting):
-            said = _asked(requests, model)
-            if not said:
-                del waiting[model]
-        time.sleep(0.2)
-    if waiting:
-        names = ", ".join(waiting)
-        raise SandboxError(
-            f"the gateway does not answer for {names} after {ANSWERS_TIMEOUT:g} s: {said}; see: rollout sandbox status"
-        )
-
-
-def _asked(requests: Requests, model: str) -> str:
-    """What is wrong with the answer; empty for nothing."""
-    body = f'{{"model": "{model}", "max_tokens": 1, "messages": [{{"role": "user", "content": "hello"}}]}}'.encode()
-    headers = {"Content-Type": "application/json"} | ({"Host": requests.host} if requests.host else {})
-    request = urllib.request.Request(f"{requests.url}/v1/chat/completions", body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            answer.read()
-    except urllib.error.HTTPError as e:
-        return f"HTTP {e.code} {e.read(200).decode(errors='replace')}"
-    except OSError as e:
-        return str(e)
-    return ""
 
 
 def machine() -> str:
