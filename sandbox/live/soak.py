@@ -6,7 +6,9 @@ python -m sandbox.live.soak [--requests 1000000] [--output docs/soak.md] [--faul
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +29,8 @@ from sandbox.live.soak_page import page
 EXAMPLES = ("node-update", "base-model", "lora-adapter")
 FAULTY = "node-update"
 """The example that meets the faults."""
+
+FAULTY_STEPS = "steps: [10, 50, 100]"
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,15 @@ class Soak:
         return reports
 
     def faults(self) -> list[LiveReport]:
-        """Every fault, one after the other, under a steady rate."""
-        return [self._live(FAULTY, Options(requests=400, rate=100, fault=name)).run() for name in FAULTS]
+        """Every fault, one after the other, under a steady rate, on a ladder without the smallest rungs."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"Pulumi.{FAULTY}.yaml"
+            path.write_text(re.sub(r"steps: \[[^]]*\]", FAULTY_STEPS, self._path(FAULTY).read_text("utf-8")), "utf-8")
+            options = Options(requests=400, rate=100)
+            lives = [
+                Live(self.home, self.project, path, read(path), replace(options, fault=name), self.screen) for name in FAULTS
+            ]
+            return [live.run() for live in lives]
 
     def _rollouts(self) -> Iterator[RolloutOf]:
         for stack in EXAMPLES:
