@@ -34,6 +34,7 @@ class Changed:
         direction: `raise` when any canary's weight rises, or a rollout goes to retire; `fall` when one falls and none rises;
             `same` when no weight moves, as when a canary is built at prepare.
         weight: the highest weight that is risen to, in percent; 0 without a raise.
+        final: whether something that has served is taken away for good: by a finish, or with its service or adapter.
         sentences: what moves.
     """
 
@@ -41,6 +42,7 @@ class Changed:
     file: Path
     direction: Direction
     weight: int
+    final: bool
     sentences: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Changed:
             "file": str(self.file),
             "direction": self.direction,
             "weight": self.weight,
+            "final": self.final,
             "changes": list(self.sentences),
         }
 
@@ -88,7 +91,8 @@ def _changed(path: Path, commit: str) -> Changed:
     raised = [change for change in moved if _raises(change)]
     weight = max((change.after.weights.get(str(change.after.to), 0) for change in raised if change.after), default=0)
     direction = "new" if before is None else "deleted" if after is None else _direction(moved, raised)
-    return Changed(name, path, direction, weight, tuple(change.sentence for change in moved))
+    final = after is not None and any(change.finishes or change.after is None for change in moved)
+    return Changed(name, path, direction, weight, final, tuple(change.sentence for change in moved))
 
 
 def _direction(moved: list[Change], raised: list[Change]) -> Direction:
@@ -114,6 +118,7 @@ def render(found: list[Changed], base: str, console: Console) -> None:
         console.print(f"no stack file differs from {base}", markup=False)
     for stack in found:
         weight = f" to {stack.weight}" if stack.weight else ""
-        console.print(Text.assemble((stack.stack, "bold"), f"  {stack.direction}{weight}"))
+        final = ", and takes something away for good" if stack.final else ""
+        console.print(Text.assemble((stack.stack, "bold"), f"  {stack.direction}{weight}{final}"))
         for sentence in stack.sentences:
             console.print(Text(f"  {sentence}"), soft_wrap=True)

@@ -88,7 +88,8 @@ class Report:
         if self.after is None:
             return report_words.deleted_stack(self.stack, self.base)
         if self.refusals:
-            return report_words.refused_headline()
+            begun = any(operation.op in ("create", "update", "replace") for operation in self.operations)
+            return report_words.refused_headline(begun=begun)
         if self.before is None:
             return report_words.new_stack(
                 self.stack, self.base, len(self.after.plan.services), len(self.happens.get("created", ()))

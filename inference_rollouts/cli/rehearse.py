@@ -220,7 +220,7 @@ def _moves(walked: Walked, console: Console) -> None:
     width = max(len(str(stage)) for stage in ladder) + 1
     console.print("\nMoves, from the deployed stage (left) to the stage in the config (top):\n")
     console.print(" " * (width + 2) + "".join(f"{stage!s:>{width}}" for stage in ladder))
-    for origin in ladder:
+    for origin in dict.fromkeys(move.origin for move in walked.moves or ()):
         row = Text(f"  {origin!s:<{width}}")
         for to in ladder:
             row.append(f"{'yes' if allowed[origin, to] else '·':>{width}}", style="green" if allowed[origin, to] else "red")

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 from inference_rollouts.cli.project import find_project, stack_path
 from inference_rollouts.errors import InputError, Problem, one_of
 from inference_rollouts.settings.stack_file import StackFile
+
+if TYPE_CHECKING:
+    from sandbox.live.rehearse import Live
+    from sandbox.live.report import LiveReport
+
+INTERRUPTED = 130
+"""Exit code after a Ctrl-C, as a shell gives it."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +58,46 @@ def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Conso
     """
     from sandbox.home import Home, SandboxError
     from sandbox.live.faults import FAULTS
-    from sandbox.live.rehearse import Live, Options
+    from sandbox.live.rehearse import Live, Options, Stopped
     from sandbox.live.show import Screen
 
     if how.fault is not None and how.fault not in FAULTS:
-        raise InputError([Problem("--fault", f"{how.fault} is no fault; there is {one_of(list(FAULTS))}")])
+        raise typer.BadParameter(f"{how.fault} is no fault; there is {one_of(list(FAULTS))}", param_hint="--fault")
     options = Options(requests=how.requests, rate=how.rate, whole=how.whole, fault=how.fault)
     screen = Screen(console or Console(quiet=True))
     home, project = Home.default(), find_project().folder
     reports = []
     try:
         for name, file in zip(stacks, files, strict=True):
-            report = Live(home, project, stack_path(name).resolve(), file, options, screen).run()
+            report = _interruptible(Live(home, project, stack_path(name).resolve(), file, options, screen))
             path = how.report or home.root / "reports" / f"{file.stack}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
             screen.console.print(f"report: {path}", soft_wrap=True, highlight=False)
             screen.console.print(report.verdict, soft_wrap=True, highlight=False, markup=False)
             reports.append(report)
+    except Stopped:
+        sys.stderr.write("stopped, and everything of the stack is taken down\n")
+        raise typer.Exit(INTERRUPTED) from None
     except SandboxError as e:
         raise InputError([Problem("", str(e))]) from None
     return [report.to_json() for report in reports], all(report.clean for report in reports)
+
+
+def _interruptible(live: Live) -> LiveReport:
+    """Run it beside, so that a Ctrl-C meets no update half-way: the first ends it after the move, the second at once."""
+    with ThreadPoolExecutor(1) as beside:
+        running = beside.submit(live.run)
+        while True:
+            try:
+                return running.result()
+            except KeyboardInterrupt:
+                if live.stop.is_set():
+                    sys.stderr.write(
+                        "ended at once: objects are left on the sandbox; the next rehearsal, or down, takes them away\n"
+                    )
+                    sys.stderr.flush()
+                    # Threads that wait for the cluster would hold up any other exit. The clients end with their parent.
+                    os._exit(INTERRUPTED)
+                live.stop.set()
+                sys.stderr.write("stopping after this move, then taking everything down; Ctrl-C again ends it at once\n")

@@ -97,8 +97,16 @@ def deleted_stack(stack: str, base: str) -> str:
     )
 
 
-def refused_headline() -> str:
-    """Headline of a refused preview."""
+def refused_headline(*, begun: bool) -> str:
+    """Headline of a refused preview.
+
+    Args:
+        begun: whether the update would have begun something else before it stops.
+    """
+    if begun:
+        return (
+            "refused: this update would stop there, with the rest of the stack half done; first mend or take back what is refused"
+        )
     return "refused: this update would change nothing"
 
 

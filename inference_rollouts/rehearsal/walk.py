@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inference_rollouts import stages
+from inference_rollouts.errors import InputError
 from inference_rollouts.plan import ModelServiceArgs, plan_for
-from inference_rollouts.rehearsal.engine import Preview, State, preview, state_of
+from inference_rollouts.rehearsal.engine import Operation, Preview, State, preview, state_of
 from inference_rollouts.rehearsal.program import run
 from inference_rollouts.rehearsal.recording import Recording
 from inference_rollouts.settings import PROJECT, AdapterRollout, Stack, load
@@ -92,12 +93,20 @@ class Rehearsal:
     def walk(self, rollout: RolloutOf) -> Iterator[StagePreview]:
         """Each stage's preview on the state that the stage before has left, from nothing to finish.
 
+        It ends at a stage, further up than the file's, that the settings refuse: as `retire` for a canary on spot nodes.
+
         Raises:
-            InputError: when the config has a problem at one of the stages.
+            InputError: when the config has a problem at the file's stage or before.
         """
         state: State = {}
         for step in rollout.steps:
-            service = self._planned(rollout, step)
+            try:
+                service = self._planned(rollout, step)
+            except InputError as e:
+                if rollout.steps.index(step) <= rollout.steps.index(rollout.stage):
+                    raise
+                yield StagePreview(step, {rollout.canary: 100}, (), Preview((_refusal(rollout, e),), state))
+                return
             split = service.record.adapters[rollout.adapter] if rollout.adapter else service.record.pools
             result = self._previews(rollout, step, [state])[0]
             state = result.state
@@ -106,17 +115,32 @@ class Rehearsal:
     def moves(self, rollout: RolloutOf) -> list[MoveVerdict]:
         """Every ordered pair of stages, staying included, each from a stack deployed at the first.
 
+        A stage that the settings refuse (as `retire` for a canary on spot nodes) is no place to come from, and none to go to.
+
         Raises:
-            InputError: when the config has a problem at one of the stages.
+            InputError: when the config has a problem at the file's stage.
         """
         ladder = rollout.ladder
-        states = [state_of(self.recorded(rollout, stage)) for stage in ladder]
-        refusals = {
-            (origin, to): result.refusals
-            for to in ladder
-            for origin, result in zip(ladder, self._previews(rollout, to, states), strict=True)
-        }
-        return [MoveVerdict(origin, to, refusals[origin, to]) for origin in ladder for to in ladder]
+        refused = self._refused(rollout)
+        origins: list[stages.Stage] = [stage for stage in ladder if stage not in refused]
+        states = [state_of(self.recorded(rollout, stage)) for stage in origins]
+        verdicts = dict[tuple[stages.Stage, stages.Stage], tuple[str, ...]]()
+        for to in ladder:
+            found = [refused[to]] * len(origins) if to in refused else [p.refusals for p in self._previews(rollout, to, states)]
+            verdicts |= {(origin, to): reasons for origin, reasons in zip(origins, found, strict=True)}
+        return [MoveVerdict(origin, to, verdicts[origin, to]) for origin in origins for to in ladder]
+
+    def _refused(self, rollout: RolloutOf) -> dict[stages.Stage, tuple[str, ...]]:
+        """The stages, other than the file's, that the settings refuse, and why."""
+        found: dict[stages.Stage, tuple[str, ...]] = {}
+        for stage in rollout.ladder:
+            try:
+                self._planned(rollout, stage)
+            except InputError as e:
+                if stage == rollout.stage:
+                    raise
+                found[stage] = _refusal(rollout, e).reasons
+        return found
 
     def recorded(self, rollout: RolloutOf, step: Step) -> Recording:
         """What the program registers at a stage; it runs once for it."""
@@ -140,6 +164,12 @@ class Rehearsal:
         """The service as planned: what is wrong with the config is said as problems, before the program stops at it."""
         plan = plan_for(load(own_keys(at(self.config, rollout, step))))
         return next(service for service in plan.services if service.name == rollout.service)
+
+
+def _refusal(rollout: RolloutOf, error: InputError) -> Operation:
+    """What the settings refuse, as an operation that is refused."""
+    reasons = tuple(f"{problem.path}: {problem.message}" for problem in error.problems)
+    return Operation("refuse", "service", rollout.service, None, protected=False, reasons=reasons)
 
 
 def own_keys(config: Mapping[str, Any]) -> dict[str, Any]:

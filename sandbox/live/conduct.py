@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Protocol
 
 from inference_rollouts.rehearsal.walk import RolloutOf, Step, at
@@ -66,6 +67,7 @@ class Conductor:
         requests: least requests after each move; more where the split takes more to judge.
         watch: what must not change during a move, as something that can be compared; asked before and after.
         told: called with the words for what is being done.
+        stop: set by whoever wants no further move.
     """
 
     deployer: Deployer
@@ -76,12 +78,15 @@ class Conductor:
     requests: int
     watch: Callable[[], Mapping[str, Any]] = dict
     told: Callable[[str], None] = lambda _: None
+    stop: Event = field(default_factory=Event)
     effect_at: float | None = field(default=None, init=False)
     """When the last move took effect, in seconds since 1970."""
 
     def perform(self, steps: Sequence[Step]) -> Iterator[Moved]:
         """Each move of a story; the first step stands already. After one that was not done, nothing more is tried."""
         for origin, to in moves(steps)[1:]:
+            if self.stop.is_set():
+                return
             moved = self.move(origin, to)
             yield moved
             if moved.refusals or moved.error:

@@ -125,7 +125,7 @@ class Faulty:
         moved = None
         for moved in self.conductor.perform(ladder[: ladder.index(rung) + 1]):
             yield moved
-        return moved is None or not (moved.refusals or moved.error)
+        return not self.conductor.stop.is_set() and (moved is None or not (moved.refusals or moved.error))
 
     def _config(self, step: Step) -> Mapping[str, Any]:
         return at(self.conductor.config, self.conductor.rollout, step)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from inference_rollouts.plan import ModelServiceArgs, plan_for
@@ -29,6 +30,10 @@ from sandbox.live.story import straight_up, whole_story
 from sandbox.live.watch import standing
 from sandbox.traffic.load import Load
 from sandbox.traffic.requests import Requests, long_streams
+
+
+class Stopped(Exception):
+    """The rehearsal was stopped before its end."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Live:
         path, file: the stack file.
         options: how.
         screen: where it is shown.
+        stop: set by whoever wants it to end: after the move that is under way everything is taken down.
     """
 
     home: Home
@@ -70,6 +76,7 @@ class Live:
     file: StackFile
     options: Options
     screen: Screen
+    stop: Event = field(default_factory=Event)
     deployer: Deployer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +87,7 @@ class Live:
 
         Raises:
             SandboxError: the sandbox does not do what it should, so that nothing can be said of the rollout.
+            Stopped: it was stopped; what stood is taken down.
         """
         began, start = datetime.now(UTC), time.monotonic()
         rehearsal = Rehearsal(self.project, self.file.stack, self.file.config)
@@ -98,6 +106,8 @@ class Live:
             for moved in faulty.perform() if faulty else conductor.perform(story(rollout, self.options)):
                 moves.append(moved)
                 self.screen.moved(moved)
+            if self.stop.is_set():
+                raise Stopped
             self.screen.doing("waiting for the last replies")
             finished = self._streamed(streams)
             moves = _with_leftovers(moves, load, rollout.canary if faulty else None)
@@ -138,7 +148,15 @@ class Live:
 
         config, decisions = self.file.config, self._decisions(rollout, service)
         return Conductor(
-            self.deployer, config, rollout, load, decisions, self.options.requests, watch=watch, told=self.screen.doing
+            self.deployer,
+            config,
+            rollout,
+            load,
+            decisions,
+            self.options.requests,
+            watch=watch,
+            told=self.screen.doing,
+            stop=self.stop,
         )
 
     def _faulty(self, rollout: RolloutOf, conductor: Conductor) -> Faulty | None:

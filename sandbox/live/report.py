@@ -225,7 +225,9 @@ class LiveReport:
             return f"not clean: {self.wrong[0]}{more}"
         requests = sum(rollout.requests for rollout in self.rollouts)
         moves = sum(len(rollout.moves) for rollout in self.rollouts)
-        return f"clean: {requests:,} requests, 0 failed, {moves} moves, every split within 4 sigma of its weights"
+        faulty = [move.faulty for rollout in self.rollouts for move in rollout.moves if move.faulty]
+        but = f" but for {sum(f.failed for f in faulty):,} that met the fault, none of them stable's" if faulty else ""
+        return f"clean: {requests:,} requests, 0 failed{but}, {moves} moves, every split within 4 sigma of its weights"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -19,6 +20,10 @@ COLUMNS = ("move", "version", "wanted", "observed", "95 % interval", "requests",
 WIDTHS = (20, 0, 15, 9, 18, 9, 7, 12, 8)
 """Of the columns in a pipe; the versions' is as wide as their names."""
 
+WIDE = 124
+LEFT_OUT = ("95 % interval", "p50/p99 ms")
+"""Columns of which a terminal needs so many for the whole table, and what a narrower one is not shown; the report has it."""
+
 
 class Screen:
     """Where moves are shown as they are made.
@@ -33,6 +38,7 @@ class Screen:
         self._doing = Text(style="dim")
         self._live: Live | None = None
         self._widths = WIDTHS
+        self._shown: list[int] = []
 
     @contextmanager
     def rollout(self, stack: str, rollout: RolloutOf) -> Iterator[None]:
@@ -46,7 +52,10 @@ class Screen:
             self._line(COLUMNS)
             yield
             return
-        self._table = Table(*COLUMNS, box=None, padding=(0, 2, 0, 0), header_style="dim")
+        self._table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        self._shown = [i for i, name in enumerate(COLUMNS) if name not in LEFT_OUT or self.console.width >= WIDE]
+        for i in self._shown:
+            self._table.add_column(COLUMNS[i], no_wrap=i > 0)
         with Live(self._both(), console=self.console, refresh_per_second=4) as self._live:
             yield
         self._live = None
@@ -61,7 +70,7 @@ class Screen:
         """A move that was made, or that was refused or failed."""
         for cells in rows(moved):
             if self._live:
-                self._table.add_row(*cells)
+                self._table.add_row(*(cells[i] for i in self._shown))
                 self._live.update(self._both())
             else:
                 self._line(cells)
@@ -72,7 +81,8 @@ class Screen:
             whole = f"{streams.finished} of {streams.finished + streams.failed}"
             self.console.print(f"streams of {streams.seconds:.0f} s under way meanwhile: {whole} finished", soft_wrap=True)
         for key, value in (rollout.fault or {}).items():
-            self.console.print(Text(f"{key}: {value}"), soft_wrap=True)
+            for line in value if isinstance(value, list) else [_plain(value)]:
+                self.console.print(Text(f"{key}: {line}"), soft_wrap=True)
         self.console.print(f"{rollout.requests:,} requests, {rollout.failed:,} failed", soft_wrap=True)
 
     def _both(self) -> Table:
@@ -86,13 +96,25 @@ class Screen:
         self.console.print(Text(line), soft_wrap=True)
 
 
+def _plain(value: Any) -> str:
+    """As a person writes it."""
+    if value is None:
+        return "nothing to measure"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in value.items()) or "none"
+    return str(value)
+
+
 def rows(moved: Moved) -> Iterator[tuple[str, ...]]:
     """A line for each version that has a wanted share; what went wrong follows in lines of its own."""
     name = f"{moved.origin} → {moved.to}"
     counted = moved.after or moved.during
     latency = f"{counted.p50:.0f}/{counted.p99:.0f}" if counted else ""
     effect = moved.seconds.get("effect")
-    figures = (f"{moved.requests:,}", f"{moved.failed:,}", latency, "" if effect is None else f"{effect:.2f} s")
+    faulty = f" +{moved.faulty.failed:,} to the fault" if moved.faulty and moved.faulty.failed else ""
+    figures = (f"{moved.requests:,}", f"{moved.failed:,}{faulty}", latency, "" if effect is None else f"{effect:.2f} s")
     for i, share in enumerate(moved.shares):
         mark = {"pass": "", "fail": "  WRONG", "unknown": "  too few"}[share.verdict]
         yield (name if i == 0 else "", *_share(share, mark), *(figures if i == 0 else ("",) * 4))

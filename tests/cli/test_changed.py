@@ -67,6 +67,35 @@ def test_a_canary_that_is_built_is_no_raise_yet(project):
     assert changed(project) == [("node-update", "same", 0)]
 
 
+def finals(project: Project) -> list[bool]:
+    return [stack["final"] for stack in json.loads(project.rollout("changed", "--base", "main", "--json").out)]
+
+
+def test_a_finish_takes_the_old_version_away_for_good(project):
+    write(project, "node-update", "retire")
+    project.commit("retire")
+    assert finals(project) == []
+    assert project.rollout("finish", "node-update", "--yes").code == 0
+
+    assert finals(project) == [True]
+    assert "takes something away for good" in project.rollout("changed", "--base", "main").out
+
+
+def test_so_does_what_takes_an_adapter_away(project):
+    file = project.file("lora-adapter")
+    text = file.read_text("utf-8")
+    file.write_text(text[: text.index("      adapters:")], "utf-8")
+
+    assert finals(project) == [True]
+
+
+def test_a_raise_and_a_way_back_do_not(project):
+    write(project, "node-update", "25")
+    write(project, "base-model", "prepare")
+
+    assert finals(project) == [False, False]
+
+
 def test_new_and_deleted_stacks(project):
     text = project.file("node-update").read_text("utf-8")
     project.file("node-update").unlink()

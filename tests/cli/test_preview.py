@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.edit.project import Project, make_project
 
 
@@ -188,3 +189,19 @@ def test_a_comment_begins_with_the_marker_by_which_it_is_found_again(project):
     answer = project.rollout("preview", "node-update", "--format", "markdown")
 
     assert answer.out.startswith("<!-- rollout preview: node-update -->\n")
+
+
+def test_a_refusal_in_one_service_does_not_promise_that_the_others_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = make_project(tmp_path)
+    text = (ROOT / "tests/program/stacks/several-services.yaml").read_text("utf-8")
+    (tmp_path / "base.yaml").write_text(text, "utf-8")
+    # `chat` falls, and `style` takes its rollout out of the middle of it.
+    changed = text.replace("stage: 10 }", "stage: prepare }").replace("stage: 50 }", "stage: baseline }")
+    assert changed.count("stage: prepare") == changed.count("stage: baseline") == 1
+    project.file("several").write_text(changed, "utf-8")
+    answer = project.rollout("preview", "several", "--base", "base.yaml", "--json")
+
+    assert answer.code == 3
+    headline = json.loads(answer.out)["headline"]
+    assert headline.startswith("refused: this update would stop there, with the rest of the stack half done")

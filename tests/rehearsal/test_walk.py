@@ -113,3 +113,20 @@ def test_the_program_runs_once_for_the_walk_and_the_moves_reuse_what_it_register
     rehearsal.moves(rollout)
 
     assert len(runs) == len(rollout.ladder), "once a stage, to ask its hooks"
+
+
+def test_a_stage_further_up_that_the_settings_refuse_ends_the_walk_and_is_no_move(root):
+    config = example("node-update")
+    config["inference-rollouts:services"]["llm"]["versions"]["llm-new"]["nodes"]["spot"] = True
+    rehearsal = Rehearsal(root, "node-update", config)
+    (rollout,) = rehearsal.rollouts()
+    *shown, last = rehearsal.walk(rollout)
+
+    assert [stage.stage for stage in shown] == ["baseline", "prepare", 1, 10, 25, 50, 100]
+    assert not any(stage.preview.refusals for stage in shown)
+    assert (last.stage, dict(last.weights)) == ("retire", {"llm-new": 100})
+    assert "it is on spot nodes" in last.preview.refusals[0]
+    verdicts = {(move.origin, move.to): move.reasons for move in rehearsal.moves(rollout)}
+    assert "it is on spot nodes" in verdicts[100, "retire"][0]
+    assert not verdicts[50, 100]
+    assert not [origin for origin, _ in verdicts if origin == "retire"]

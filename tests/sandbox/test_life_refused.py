@@ -81,6 +81,19 @@ def test_down_and_logs_without_a_sandbox(home: Home) -> None:
     assert done.stderr == "there is no log of 'etcd'; there are none before the first rollout sandbox up\n"
 
 
+def test_a_part_that_there_is_not_is_a_usage_error_that_names_the_parts(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.logs.mkdir(parents=True)
+    for name in ("etcd", "kube-apiserver"):
+        (home.logs / f"{name}.log").write_text("a line\n")
+    monkeypatch.setattr(control, "status", lambda _: [{"part": "etcd"}, {"part": "kube-apiserver"}])
+    for words in (["logs", "nope"], ["stop", "nope"], ["start", "nope"], ["restart", "nope"]):
+        done = CliRunner().invoke(everything(), ["sandbox", *words])
+        said = " ".join(done.stderr.replace("│", " ").split())
+
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "nope is no part; allowed: etcd or kube-apiserver" in said
+
+
 def test_another_gateway_needs_another_sandbox(home: Home) -> None:
     import os
 

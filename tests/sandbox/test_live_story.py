@@ -80,7 +80,10 @@ def test_a_stream_that_did_not_finish_is_wrong():
 def test_what_met_a_fault_on_purpose_is_no_failure():
     moved = Moved("50", "50", faulty=counted(800, 400))
     assert (moved.failed, moved.requests) == (0, 800)
-    assert report(rollout(GOOD, moved)).clean
+    found = report(rollout(GOOD, moved))
+    assert found.clean
+    assert "0 failed but for 400 that met the fault, none of them stable's" in found.verdict
+    assert next(iter(rows(moved)))[5:7] == ("800", "0 +400 to the fault")
 
 
 def test_nothing_tried_is_not_clean():

@@ -104,6 +104,16 @@ def test_a_raise_to_half_and_more_waits_for_consent_and_a_way_back_never_does(pr
     assert json.loads(runner.outputs["with-consent"]) == ["base-model", "lora-adapter"]
 
 
+def test_a_finish_waits_for_consent_since_nothing_brings_the_old_version_back(project, runner):
+    write(project, "node-update", "retire")
+    origin = project.git("rev-parse", "HEAD").strip()
+    assert runner.run("rollout finish node-update --yes").returncode == 0
+    project.commit("finish")
+    assert runner.run(CHANGED, BEFORE=origin, CONSENT_FROM="50").returncode == 0
+
+    assert (runner.outputs["at-once"], runner.outputs["with-consent"]) == ("[]", '["node-update"]')
+
+
 def test_a_raise_below_needs_none(project, runner):
     write(project, "node-update", "25")
     assert runner.run(CHANGED, BEFORE=before(project), CONSENT_FROM="50").returncode == 0
