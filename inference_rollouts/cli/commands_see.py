@@ -42,7 +42,12 @@ def status(
     every: Annotated[bool, typer.Option("--all", help="All stacks of the project, as without STACK.")] = False,
     page: Annotated[Page, typer.Option("--format", help="markdown: one page of what runs where.")] = Page.text,
     live: Annotated[bool, typer.Option("--live", help="Read the clusters, and the metrics where checks are configured.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="With --live: exit code 3 when a cluster is not as its file.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="With --live: exit code 3 when a cluster is not as its file, or what has traffic is not ready."
+        ),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="With --live: again and again, until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="With --watch: how often to look.")] = 10,
     as_json: AsJson = False,

@@ -17,7 +17,7 @@ import typer
 from inference_rollouts.cli import edit
 from inference_rollouts.cli.edit import How
 from inference_rollouts.cli.now_plan import Rollback, edit_file, look, question
-from inference_rollouts.cli.now_said import answer, show
+from inference_rollouts.cli.now_said import answer, failure, show
 from inference_rollouts.edit import live_words, target
 from inference_rollouts.edit.writing import replace_file
 from inference_rollouts.errors import InputError
@@ -33,6 +33,15 @@ def rollback_now(stack: str, name: str | None, how: How) -> None:
         InputError: when file or cluster cannot be read, or nothing there can be written.
         typer.Exit: 1 when nothing, or not everything, was written.
     """
+    try:
+        _rollback_now(stack, name, how)
+    except InputError as e:
+        if how.as_json:  # raised before the answer alone, so there is one document
+            failure(stack, e)
+        raise
+
+
+def _rollback_now(stack: str, name: str | None, how: How) -> None:
     opened = edit.opened(stack)
     found = target.under_way(opened.file.settings(), opened.name, name)
     service = next(s for s in plan_for(opened.file.settings()).services if s.name == found.place.service)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from inference_rollouts.cli.edit import Opened
+from inference_rollouts.cli.now_stable import warnings
 from inference_rollouts.cli.status import Standing
 from inference_rollouts.edit import live_words, operations, words
 from inference_rollouts.edit.document import Document
@@ -57,6 +58,7 @@ class Rollback:
         problem: why it cannot.
         written: what was written, with the seconds that it took, by object.
         failed: what could not be written.
+        warnings: what speaks against it, and holds nothing up.
         notes: what else there is to know.
     """
 
@@ -71,6 +73,7 @@ class Rollback:
     problem: str = ""
     written: list[tuple[Step, Written, float]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -91,7 +94,7 @@ def look(opened: Opened, found: Target, service: ModelServiceArgs) -> tuple[Writ
     writer = Writer(kubeconfig=access.kubeconfig, context=access.context)
     splits = [split for split in splits_of(writer, service, datetime.now(UTC)) if split.adapter == found.place.adapter]
     read = [split for split in splits if split.live is not None]
-    skipped = [live_words.not_in_cluster(split.at, split.unknown) for split in splits if split.live is None]
+    skipped = [_skipped(split) for split in splits if split.live is None]
     if not read:
         reason = next((split.unknown for split in splits), "there is no object with weights")
         silent = reason.removeprefix("no answer: ")
@@ -99,7 +102,14 @@ def look(opened: Opened, found: Target, service: ModelServiceArgs) -> tuple[Writ
         raise InputError([Problem("cluster", f"{told}{by_hand}", file)])
     steps = [_step(split) for split in read]
     stages: list[Stage] = [step.wanted.stage for step in steps if step.wanted]
-    return writer, Rollback(opened, found, service, access, steps, skipped, stages[0] if stages else None)
+    rollback = Rollback(opened, found, service, access, steps, skipped, stages[0] if stages else None)
+    if rollback.to_write and found.place.adapter is None:  # both versions of an adapter are on the same pods
+        rollback.warnings += warnings(writer, service, rollback.to_write[0].base.serving)
+    return writer, rollback
+
+
+def _skipped(split: SplitStatus) -> str:
+    return live_words.not_in_cluster(split.at, split.unknown, absent=split.unknown == "nothing of that name")
 
 
 def _step(status: SplitStatus) -> Step:
@@ -139,4 +149,4 @@ def question(rollback: Rollback) -> str:
     path = rollback.opened.file.path
     if not rollback.to_write:
         return words.ask(path)
-    return live_words.ask_now(len(rollback.to_write), path if rollback.edited else None)
+    return live_words.ask_now(len(rollback.to_write), path if rollback.edited else None, rollback.warnings)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 from rich.text import Text
 
 from inference_rollouts.cli import edit
+from inference_rollouts.cli.app import print_json
 from inference_rollouts.cli.edit import How
 from inference_rollouts.cli.now_plan import Rollback
 from inference_rollouts.edit import live_words, words
 from inference_rollouts.edit.differences import unified
+from inference_rollouts.errors import InputError
 
 
 def _diff(rollback: Rollback) -> str:
@@ -33,6 +34,8 @@ def show(rollback: Rollback, how: How) -> None:
         assert step.wanted, "only what is to be written"
         told = live_words.weights(step.status.live, step.status.target.weights(step.wanted))
         how.console.print(Text(f"  {step.status.at}: {told}"), soft_wrap=True)
+    for sentence in rollback.warnings:
+        how.console.print(Text(f"  {sentence}", style="bold red"), soft_wrap=True)
     for sentence in rollback.skipped:
         how.console.print(Text(f"  {sentence}", style="yellow"), soft_wrap=True)
     edit.show_diff(_diff(rollback), how.console)
@@ -40,9 +43,9 @@ def show(rollback: Rollback, how: How) -> None:
 
 def answer(rollback: Rollback, how: How, *, agreed: bool) -> None:
     """What was written, what failed (on stderr), what else there is to know, and what to run next."""
-    following = _next(rollback) if agreed and rollback.written else []
+    following = _next(rollback) if agreed and (rollback.written or rollback.edited) else []
     if how.as_json:
-        sys.stdout.write(json.dumps(_document(rollback, agreed, following), indent=2, ensure_ascii=False) + "\n")
+        print_json(_document(rollback, agreed, following))
     elif agreed:
         for step, done, seconds in rollback.written:
             how.console.print(Text(live_words.written_now(step.status.at, done.after, seconds)), soft_wrap=True)
@@ -56,6 +59,25 @@ def answer(rollback: Rollback, how: How, *, agreed: bool) -> None:
         how.console.print(Text(note), soft_wrap=True)
     if following:
         how.console.print(Text.assemble("Next: ", ", then ".join(following)), soft_wrap=True)
+
+
+def failure(stack: str, error: InputError) -> None:
+    """The JSON document where file or cluster could not be read: nothing was found to do, and nothing was written."""
+    document = {
+        "stack": stack,
+        "file": next((problem.file for problem in error.problems if problem.file), None),
+        **dict.fromkeys(("service", "adapter", "cluster")),
+        "objects": [],
+        "warnings": [],
+        "skipped": [],
+        "changed": False,
+        "to": None,
+        "diff": "",
+        "failed": [str(problem) for problem in error.problems],
+        "notes": [],
+        "next": [],
+    }
+    print_json(document)
 
 
 def _next(rollback: Rollback) -> list[str]:
@@ -89,6 +111,7 @@ def _document(rollback: Rollback, agreed: bool, following: list[str]) -> dict[st
         "adapter": place.adapter,
         "cluster": rollback.access.said,
         "objects": objects,
+        "warnings": rollback.warnings,
         "skipped": rollback.skipped,
         "changed": agreed and rollback.edited is not None,
         "to": rollback.stage,

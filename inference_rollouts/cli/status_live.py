@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +11,13 @@ from typing import Any
 
 import typer
 from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
 from inference_rollouts.checks import Finding
 from inference_rollouts.cli import status
 from inference_rollouts.cli.status import Standing
 from inference_rollouts.cli.status_live_text import blocks
+from inference_rollouts.edit import live_words
 from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.observe.kubeconfig import NoConnection
 from inference_rollouts.observe.live_status import LiveStatus, ServiceStatus, SplitStatus, live_status
@@ -33,9 +36,9 @@ class Seen:
     problems: tuple[Problem, ...]
 
     @property
-    def differs(self) -> bool:
-        """Whether some cluster is not as its file says."""
-        return any(live and live.differences for _, live in self.found)
+    def failed(self) -> tuple[str, ...]:
+        """What `--check` stops at, each with its stack: what is not as the file says, and what answers and is not ready."""
+        return tuple(f"{standing.file.stack}: {said}" for standing, live in self.found if live for said in live.failed)
 
 
 def look(names: Sequence[str]) -> Seen:
@@ -60,7 +63,7 @@ def show(names: Sequence[str], console: Console, *, as_json: bool, check: bool) 
 
     Raises:
         InputError: when a file or a cluster could not be read; the others are shown before.
-        typer.Exit: 3 when `check` finds a difference.
+        typer.Exit: 3 when `check` finds something that is not as it should be.
     """
     seen = look(names)
     if as_json:
@@ -69,13 +72,15 @@ def show(names: Sequence[str], console: Console, *, as_json: bool, check: bool) 
     else:
         for block in _text(seen):
             console.print(block, soft_wrap=True)
-    _end(seen, check=check)
+    _end(seen, None if as_json else console, check=check)
 
 
-def _end(seen: Seen, *, check: bool) -> None:
+def _end(seen: Seen, console: Console | None, *, check: bool) -> None:
+    if check and seen.failed and console:
+        console.print(Text(live_words.check_failed(seen.failed), style="bold red"), soft_wrap=True)
     if seen.problems:
         raise InputError(seen.problems)
-    if check and seen.differs:
+    if check and seen.failed:
         raise typer.Exit(3)
 
 
@@ -96,7 +101,7 @@ def watch(names: Sequence[str], console: Console, interval: float, *, check: boo
             _by_change(names, console, interval, last.append)
     except KeyboardInterrupt:
         # What was never seen is not as it should be, either.
-        _end(last[-1] if last else Seen((), ()), check=check)
+        _end(last[-1] if last else Seen((), ()), console, check=check)
         if check and not last:
             raise typer.Exit(3) from None
 
@@ -128,14 +133,23 @@ def _by_change(names: Sequence[str], console: Console, interval: float, keep: Ca
 
 def _text(seen: Seen) -> Iterator[RenderableType]:
     for i, (standing, live) in enumerate(seen.found):
+        yield from ([""] if i else [])
         if live:
-            yield from ([""] if i else [])
             yield from blocks(standing, live)
+        else:
+            # The kubectl line of an emergency rollback is in it: whoever cannot reach the cluster from here may need it.
+            yield _from_the_file(standing)
+            yield Text(f"  {live_words.no_live()}", style="yellow")
+
+
+def _from_the_file(standing: Standing) -> Text:
+    """What plain `rollout status` says of a stack."""
+    text = io.StringIO()
+    status.render([standing], Console(file=text, force_terminal=True, color_system="standard", highlight=False))
+    return Text.from_ansi(text.getvalue().rstrip("\n"))
 
 
 def _problems(seen: Seen) -> Iterator[RenderableType]:
-    from rich.text import Text
-
     for problem in seen.problems:
         yield Text(str(problem), style="red")
 
@@ -160,6 +174,7 @@ def _live(live: LiveStatus, *, timeless: bool) -> dict[str, Any]:
         **seen,
         **({} if timeless else {"at": live.at.isoformat(timespec="seconds")}),
         "differences": list(live.differences),
+        "failed": list(live.failed),
         "services": [_service(service, timeless=timeless) for service in live.services],
     }
 

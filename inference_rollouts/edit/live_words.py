@@ -20,6 +20,16 @@ def not_as_in_the_file(what: str, difference: str) -> str:
     )
 
 
+def no_live() -> str:
+    """Only the file can be shown."""
+    return "live: unknown, the cluster gave no answer; this is what the file says"
+
+
+def check_failed(sentences: Sequence[str]) -> str:
+    """The last line of a look whose exit code is 3."""
+    return f"check failed: {'; '.join(sentences)}"
+
+
 # --- rollback --now ---------------------------------------------------------------------------------------------------
 
 
@@ -28,10 +38,16 @@ def now(what: str, stage: Stage, way: str) -> str:
     return f"{what}: {stage}, now, in the cluster itself ({way})"
 
 
-def ask_now(objects: int, file: object | None) -> str:
-    """The question before the write."""
+def ask_now(objects: int, file: object | None, warnings: Sequence[str] = ()) -> str:
+    """The question before the write; what speaks against it comes first."""
     also = f", then {file}" if file else ""
-    return f"Write the weights of {objects} object{'s' if objects > 1 else ''} in the cluster{also}?"
+    first = "".join(f"{warning}. " for warning in warnings)
+    return f"{first}Write the weights of {objects} object{'s' if objects > 1 else ''} in the cluster{also}?"
+
+
+def stable_not_ready(part: str, ready: int, wanted: int) -> str:
+    """The traffic goes to what is not there in full."""
+    return f"{part} has {ready} of {wanted} replicas ready"
 
 
 def weights(before: Mapping[str, int] | None, after: Mapping[str, int]) -> str:
@@ -87,9 +103,10 @@ def other_rollout(what: str, live: str, file: str) -> str:
     )
 
 
-def not_in_cluster(at: str, why: str) -> str:
+def not_in_cluster(at: str, why: str, *, absent: bool) -> str:
     """An object without which the others go on."""
-    return f"{at}: left alone: {why}"
+    way = "; see whether this is the right cluster and namespace; if it is, pulumi up brings the object there" if absent else ""
+    return f"{at}: left alone: {why}{way}"
 
 
 def file_not_edited(why: str) -> str:

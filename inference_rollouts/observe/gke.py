@@ -113,4 +113,5 @@ def _told(error: Exception) -> str:
 
 
 def _line(text: object) -> str:
-    return " ".join(str(text or "no reason given").split())[:300]
+    """In one line, and without a full stop: the sentence goes on after it."""
+    return " ".join(str(text or "no reason given").split())[:300].rstrip(".")

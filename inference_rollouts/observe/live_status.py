@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from inference_rollouts import stages
 from inference_rollouts.checks import Finding
 from inference_rollouts.observe import readiness
 from inference_rollouts.observe.access import Access, access_to
@@ -19,12 +20,15 @@ from inference_rollouts.observe.cluster import Absent, Answer, Cluster, Unreadab
 from inference_rollouts.observe.from_plan import metric_target, ready_target
 from inference_rollouts.observe.kubeconfig import NoConnection
 from inference_rollouts.observe.live_split import SplitStatus, split_status
-from inference_rollouts.observe.targets import ReadyTarget, SplitTarget
+from inference_rollouts.observe.targets import ReadyTarget, SplitTarget, VersionTarget
 from inference_rollouts.plan.values import ModelServiceArgs, Plan
 from inference_rollouts.record import Record
 
 OF_SPLITS = ("live weights", "record agrees")
 """Findings that say of a split what its SplitStatus says."""
+
+OF_ROUTE = "route accepted"
+"""The finding that is about no version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,8 @@ class ServiceStatus:
         name: the service.
         splits: its route first, then the splits of its adapters, one for each adapter and pool.
         readiness: servers, pickers, pools and the route's acceptance, of every version that should stand.
+        in_use: those of the readiness that are about what answers requests: the versions with weight, in the file or live, the
+            version that serves until it retires (it is the way back), and the route.
         checks: what the metric checks say of each rollout that has some: under the empty name the pools', else the adapter's.
         missing: objects that should stand and do not.
     """
@@ -42,6 +48,7 @@ class ServiceStatus:
     name: str
     splits: tuple[SplitStatus, ...]
     readiness: tuple[Finding, ...]
+    in_use: tuple[Finding, ...] = ()
     checks: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
@@ -51,6 +58,20 @@ class ServiceStatus:
         return tuple(d for split in self.splits for d in split.differences) + tuple(
             f"{at}: nothing of that name" for at in self.missing
         )
+
+    @property
+    def not_ready(self) -> tuple[str, ...]:
+        """What answers requests and is not ready, one sentence each; a version without weight may still be coming up.
+
+        Unknown is not among it: after each update a status is about an earlier generation for a minute or two, and a pipeline
+        that failed on that would fail after every update. But where nobody can tell anything of the versions, to pass would
+        say what nobody has seen.
+        """
+        failed = [finding for finding in self.in_use if finding.verdict == "fail"]
+        versions = [finding for finding in self.in_use if finding.check != OF_ROUTE]
+        if versions and all(finding.verdict == "unknown" for finding in versions):
+            failed += versions
+        return tuple(f"service {self.name}: {finding.check}: {finding.seen} ({finding.at})" for finding in failed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +92,11 @@ class LiveStatus:
     def differences(self) -> tuple[str, ...]:
         """What is not as the file says, one sentence each."""
         return tuple(d for service in self.services for d in service.differences)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Why a pipeline should stop here, one sentence each: the differences, then what answers requests and is not ready."""
+        return self.differences + tuple(sentence for service in self.services for sentence in service.not_ready)
 
 
 def live_status(plan: Plan, project: str | None, now: datetime | None = None) -> LiveStatus:
@@ -126,21 +152,32 @@ def look(
         split_status(split, target.at(split.kind, split.name), seen.split(split), now, adapter=_adapter(service, split))
         for split in (target.route, *target.splits)
     )
+    using = replace(target, versions=tuple(_in_use(target, splits[0])))
     status = ServiceStatus(
         name=service.name,
         splits=splits,
-        readiness=tuple(f for f in _readiness(target, seen) if f.check not in OF_SPLITS),
+        readiness=_readiness(target, seen),
+        in_use=_readiness(using, seen),
         checks=checks,
         missing=tuple(_missing(target, seen)),
     )
     return status, tuple(seen.objects.values())
 
 
-def _readiness(target: ReadyTarget, seen: readiness.Observed) -> list[Finding]:
+def _readiness(target: ReadyTarget, seen: readiness.Observed) -> tuple[Finding, ...]:
     try:
-        return readiness.findings(target, seen)
+        return tuple(finding for finding in readiness.findings(target, seen) if finding.check not in OF_SPLITS)
     except Exception as e:  # an object of a shape that nobody foresaw is no reason to show nothing
-        return [Finding("ready", "unknown", f"what could not be judged ({type(e).__name__}: {e})", "a judgement", "the cluster")]
+        return (Finding("ready", "unknown", f"what could not be judged ({type(e).__name__}: {e})", "a judgement", "the cluster"),)
+
+
+def _in_use(target: ReadyTarget, route: SplitStatus) -> Iterator[VersionTarget]:
+    """The versions that answer requests, in the file or live, and the one that the way back leads to."""
+    wanted = route.wanted
+    pools = {pool for weights in (route.shown, route.live or {}) for pool, weight in weights.items() if weight}
+    if stages.protects_stable(wanted.stage):
+        pools.add(route.target.backends.get(wanted.serving, wanted.serving))
+    return (version for version in target.versions if version.pool in pools)
 
 
 def _missing(target: ReadyTarget, seen: readiness.Observed) -> Iterator[str]:

@@ -130,5 +130,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ImportError):
         return f"{error}; install requirements.txt"
     cause = getattr(error.args[0], "reason", error.args[0]) if error.args else ""
-    text = " ".join(str(cause).split())
+    text = " ".join(str(cause).split()).rstrip(".")  # others go on after it
     return f"{kind}: {text[:300]}" if text else kind

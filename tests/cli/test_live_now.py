@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import shlex
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ from typing import Any
 import pytest
 
 from inference_rollouts.naming import SPLIT_ANNOTATION
+from inference_rollouts.observe.cluster import TIMEOUTS
 from inference_rollouts.observe.patch import NOW_ANNOTATION
 from tests.cli.live_project import MANAGER, LiveProject, make_live, reweigh
-from tests.observe.fake_apiserver import Object
+from tests.observe.fake_apiserver import FORBIDDEN, Object, path_of
 from tests.observe.server_side import WritableApiServer, apply, by_hand
 
 REWRITE = "InferenceModelRewrite"
@@ -181,6 +184,88 @@ def test_where_the_cluster_has_nothing_to_roll_back_only_the_file_is_written(liv
     assert live.rollout("rollback", "node-update", "--now").code == 0, "nothing to do is done"
 
 
+def test_what_only_edits_the_file_says_what_to_run_too(live):
+    live.up("prepare")
+    live.stage(10)
+    answer = live.rollout("rollback", "node-update", "--now", "--yes")
+
+    assert (answer.code, live.staged) == (0, "prepare")
+    assert answer.out.splitlines()[-1] == "Next: pulumi preview -s node-update, then pulumi up -s node-update"
+
+
+def test_what_is_declined_says_nothing_of_a_next_step(live):
+    assert "Next:" not in live.rollout("rollback", "node-update", "--now").out
+
+
+# --- a stable that is not ready ---------------------------------------------------------------------------------------
+
+
+def deployed(live: LiveProject, name: str) -> Object:
+    return next(v for v in live.server.objects.values() if v["kind"] == "Deployment" and v["metadata"]["name"] == name)
+
+
+def test_a_stable_without_a_ready_pod_is_said_first_and_gets_the_traffic_all_the_same(live):
+    deployed(live, "llm")["status"] = {"observedGeneration": 1}
+    deployed(live, "llm-epp")["status"]["availableReplicas"] = 0
+    answer = live.rollout("rollback", "node-update", "--now", "--yes")
+    lines = answer.out.splitlines()
+
+    assert (answer.code, answer.err, live.weights()) == (0, "", {"llm": 100, "llm-new": 0})
+    assert lines[2:4] == ["  stable llm has 0 of 4 replicas ready", "  stable llm's picker has 0 of 1 replicas ready"]
+    assert lines.index("  stable llm has 0 of 4 replicas ready") < next(i for i, s in enumerate(lines) if "written" in s)
+
+
+def test_it_is_in_the_question(live, monkeypatch):
+    deployed(live, "llm")["status"]["availableReplicas"] = 1
+    asked: list[str] = []
+
+    def no(question: str, how: object) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr("inference_rollouts.cli.edit.may_write", no)
+    assert live.rollout("rollback", "node-update", "--now").code == 1
+    assert asked == [
+        "stable llm has 1 of 4 replicas ready. Write the weights of 1 object in the cluster, then stacks/Pulumi.node-update.yaml?"
+    ]
+
+
+def test_it_is_in_the_json_also_where_the_deployment_is_gone(live):
+    del live.server.objects[path_of(deployed(live, "llm"))]
+    document = json.loads(live.rollout("rollback", "node-update", "--now", "--yes", "--json").out)
+
+    assert document["warnings"] == ["stable llm has 0 of 4 replicas ready"]
+    assert document["objects"][0]["written"] is True
+
+
+@pytest.mark.parametrize("status", [None, {"status": {"availableReplicas": "many"}}])
+def test_where_it_cannot_be_told_nothing_is_said_and_nothing_held_up(live, status):
+    path = path_of(deployed(live, "llm"))
+    live.server.answers[path] = FORBIDDEN if status is None else (200, status)
+    document = json.loads(live.rollout("rollback", "node-update", "--now", "--yes", "--json").out)
+
+    assert (document["warnings"], live.weights()) == ([], {"llm": 100, "llm-new": 0})
+
+
+def test_a_slow_answer_is_not_waited_for(live, server, monkeypatch):
+    path, go, original = path_of(deployed(live, "llm")), threading.Event(), server.answer
+    monkeypatch.setattr("inference_rollouts.cli.now_stable.PATIENCE", 0.1)
+
+    def slow(asked: str, authorization: str | None) -> tuple[int, Any]:
+        if asked.startswith(path):
+            go.wait(60)
+        return original(asked, authorization)
+
+    monkeypatch.setattr(server, "answer", slow)
+    began = time.monotonic()
+    document = json.loads(live.rollout("rollback", "node-update", "--now", "--yes", "--json").out)
+    seconds = time.monotonic() - began
+    go.set()
+
+    assert (document["warnings"], live.weights()) == ([], {"llm": 100, "llm-new": 0})
+    assert seconds < TIMEOUTS[1], "that is when the read itself gives up"
+
+
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_without_yes_nothing_is_written_where_nobody_can_be_asked(live, server, arguments):
     before = live.file.read_bytes()
@@ -253,6 +338,39 @@ def test_a_cluster_that_cannot_be_reached_gives_the_kubectl_line(live, monkeypat
         "from where kubectl reaches it: kubectl --context here patch httproute.gateway.networking.k8s.io routes-to-llm"
         in answer.err
     )
+
+
+@pytest.mark.parametrize("stack", ["node-update", "nowhere"])
+def test_as_json_what_cannot_be_read_is_one_document_too(live, monkeypatch, stack):
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    done = json.loads(live.rollout("rollback", "node-update", "--json").out)
+    answer = live.rollout("rollback", stack, "--now", "--yes", "--json")
+    document = json.loads(answer.out)
+
+    assert answer.code == 1
+    assert document["failed"] == answer.err.splitlines()
+    assert (document["stack"], document["changed"], document["objects"], document["next"]) == (stack, False, [], [])
+    assert done["file"] == "stacks/Pulumi.node-update.yaml"
+    assert stack == "nowhere" or document["file"] == done["file"]
+
+
+def test_the_document_of_a_failure_has_the_keys_of_a_success(live, monkeypatch):
+    done = json.loads(live.rollout("rollback", "node-update", "--now", "--json").out)
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    failed = json.loads(live.rollout("rollback", "node-update", "--now", "--json").out)
+
+    assert list(failed) == list(done)
+
+
+def test_a_route_that_is_not_there_says_where_to_look_and_what_to_do(live):
+    del live.server.objects[path_of(live.of("HTTPRoute"))]
+    answer = live.rollout("rollback", "node-update", "--now", "--yes")
+
+    assert answer.code == 1
+    assert (
+        "HTTPRoute default/routes-to-llm: left alone: nothing of that name; see whether this is the right cluster and "
+        "namespace; if it is, pulumi up brings the object there"
+    ) in answer.err
 
 
 def test_another_rollout_in_the_cluster_is_rolled_back_and_the_file_left_alone(live):

@@ -105,7 +105,11 @@ def test_a_file_that_is_ahead_of_the_cluster_differs(live):
     assert answer.code == 3
     assert "    HTTPRoute default/routes-to-llm: wanted 25, live 10  differs\n" in answer.out
     assert "      ≠ wanted 25 (llm 75, llm-new 25), live 10 (llm 90, llm-new 10)\n" in answer.out
-    assert answer.out.endswith("  ≠ 1 difference between file and cluster\n")
+    assert answer.out.splitlines()[-2:] == [
+        "  ≠ 1 difference between file and cluster",
+        "check failed: node-update: HTTPRoute default/routes-to-llm: "
+        "wanted 25 (llm 75, llm-new 25), live 10 (llm 90, llm-new 10)",
+    ]
     assert live.rollout("status", "node-update", "--live").code == 0, "only --check turns it into an exit code"
 
 
@@ -150,15 +154,84 @@ def test_a_change_of_steps_that_is_not_deployed_is_a_difference(live):
     )
 
 
-def test_what_is_not_ready_is_shown_in_short_and_is_no_difference(live):
-    deployment = next(v for v in live.server.objects.values() if v["metadata"]["name"] == "llm-new")
-    deployment["status"]["availableReplicas"] = 1
-    answer = live.rollout("status", "node-update", "--live", "--check")
+def available(live: LiveProject, name: str, replicas: int) -> None:
+    deployment = next(v for v in live.server.objects.values() if v["kind"] == "Deployment" and v["metadata"]["name"] == name)
+    deployment["status"]["availableReplicas"] = replicas
 
-    assert answer.code == 0
-    assert (
-        "    ready: 6 of 7\n      fail     canary ready: 1 of 2 replicas available (Deployment default/llm-new)\n" in answer.out
-    )
+
+def failed(live: LiveProject) -> list[str]:
+    """What fails the check, the same in text, in JSON and by the exit code."""
+    text = live.rollout("status", live.name, "--live", "--check")
+    as_json = live.rollout("status", live.name, "--live", "--check", "--json")
+    found: list[str] = json.loads(as_json.out)["live"]["failed"]
+
+    assert (text.code, as_json.code, text.err, as_json.err) == (*([3, 3] if found else [0, 0]), "", "")
+    last = text.out.splitlines()[-1]
+    assert last.startswith("check failed: ") == bool(found)
+    assert not found or last == f"check failed: {'; '.join(f'{live.name}: {said}' for said in found)}"
+    return found
+
+
+def test_what_has_weight_and_is_not_ready_is_no_difference_and_fails_the_check(live):
+    available(live, "llm-new", 0)
+    text = live.rollout("status", "node-update", "--live").out
+
+    assert "    ready: 6 of 7\n      fail     canary ready: 0 of 2 replicas available (Deployment default/llm-new)\n" in text
+    assert "check failed" not in text
+    assert failed(live) == ["service llm: canary ready: 0 of 2 replicas available (Deployment default/llm-new)"]
+    assert seen(live)["differences"] == []
+    assert live.rollout("status", "node-update", "--live").code == 0, "only --check turns it into an exit code"
+
+
+def test_a_canary_without_weight_may_still_be_coming_up(live):
+    live.up("prepare")
+    available(live, "llm-new", 0)
+
+    assert failed(live) == []
+    assert "fail     canary ready: 0 of 2" in live.rollout("status", "node-update", "--live", "--check").out
+
+
+def test_a_canary_that_has_weight_in_the_cluster_alone_counts(live):
+    live.stage("prepare")
+    available(live, "llm-new", 0)
+
+    assert "service llm: canary ready: 0 of 2 replicas available (Deployment default/llm-new)" in failed(live)
+
+
+def test_the_old_version_is_the_way_back_until_it_retires(live):
+    live.up(100)
+    available(live, "llm", 0)
+    assert failed(live) == ["service llm: llm ready: 0 of 4 replicas available (Deployment default/llm)"]
+
+    live.up("retire")
+    available(live, "llm", 0)
+    assert failed(live) == []
+
+
+def test_a_route_that_the_gateway_refuses_fails_the_check(live):
+    conditions = live.of("HTTPRoute")["status"]["parents"][0]["conditions"]
+    next(c for c in conditions if c["type"] == "Accepted")["status"] = "False"
+    (said,) = failed(live)
+
+    assert said.startswith("service llm: route accepted: Accepted False")
+
+
+def test_what_nobody_can_tell_of_one_part_is_said_and_does_not_fail_the_check(live):
+    deployment = next(v for v in live.server.objects.values() if v["metadata"]["name"] == "llm-new")
+    deployment["metadata"]["generation"] += 1
+
+    assert failed(live) == []
+    assert "unknown  canary ready: a status of generation 1" in live.rollout("status", "node-update", "--live", "--check").out
+
+
+def test_where_nothing_can_be_told_of_the_versions_the_check_fails(live):
+    for path, value in live.server.objects.items():
+        if value["kind"] in ("Deployment", "InferencePool"):
+            live.server.answers[path] = FORBIDDEN
+    found = failed(live)
+
+    assert len(found) == 6
+    assert found[0].startswith("service llm: llm ready: no answer: HTTP 403")
 
 
 def test_an_object_that_is_missing_is_a_difference(live):
@@ -215,7 +288,7 @@ def test_a_cluster_that_refuses_the_credentials_is_a_sentence(live):
     live.server.token = "another"
     answer = live.rollout("status", "node-update", "--live")
 
-    assert (answer.code, answer.out) == (1, "")
+    assert answer.code == 1
     assert answer.err == (
         f"stacks/Pulumi.node-update.yaml: cluster: {live.server.url} (context here of the kubeconfig) gives no answer: HTTP 401: "
         f"{UNAUTHORIZED[1]['message']}; log in anew: the credentials of the kubeconfig are refused\n"
@@ -229,6 +302,38 @@ def test_a_cluster_that_cannot_be_reached_is_a_sentence_with_the_endpoint(live, 
     assert answer.code == 1
     assert "cluster: http://127.0.0.1:1 (context here of the kubeconfig) gives no answer: NewConnectionError" in answer.err
     assert "whether it can be reached from here" in answer.err
+
+
+def test_without_an_answer_the_files_part_is_shown_and_then_the_error(live, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    of_the_file = live.rollout("status", "node-update").out
+    answer = live.rollout("status", "node-update", "--live", "--check")
+
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert answer.out == f"{of_the_file}  live: unknown, the cluster gave no answer; this is what the file says\n"
+    assert "    by hand: kubectl --context here patch httproute" in of_the_file
+    assert "there is no kubeconfig at /nowhere" in answer.err
+
+
+def test_of_several_stacks_every_one_is_shown_and_the_errors_come_last(live):
+    text = live.file.read_text("utf-8")
+    live.project.file("away").write_text(text.replace("context: here", "context: away"), "utf-8")
+    answer = live.rollout("status", "--all", "--live", "--check")
+    blocks = answer.out.split("\n\n")
+
+    assert answer.code == 1
+    assert [block.splitlines()[0] for block in blocks] == [
+        "away  stacks/Pulumi.away.yaml",
+        "node-update  stacks/Pulumi.node-update.yaml",
+    ]
+    assert "by hand: kubectl --context away patch" in blocks[0]
+    assert "wanted 10, live 10  as wanted" in blocks[1]
+    assert answer.err.startswith("stacks/Pulumi.away.yaml: cluster: ")
+
+    live.touch(reweigh(33, 67))
+    answer = live.rollout("status", "--all", "--live", "--check")
+    assert answer.code == 1, "what cannot be read comes before what is not as it should be"
+    assert answer.out.splitlines()[-1].startswith("check failed: node-update: HTTPRoute default/routes-to-llm: wanted 10")
 
 
 def test_a_context_that_is_not_there_is_a_sentence_with_those_that_are(live):
