@@ -18,7 +18,8 @@ sandbox: venv/.sandbox ## bring up a local cluster of real parts (Linux, Go; the
 
 test-sandbox: venv/.sandbox ## run the tests that need the parts of the sandbox; each brings up its own
 	@$(ROLLOUT) sandbox build --gateway istio
-	@venv/bin/python -m pytest -m sandbox
+	@# Once more, said as RERUN: real clusters on a busy machine have time-outs of their own.
+	@venv/bin/python -m pytest -m sandbox --reruns 1 --reruns-delay 5 --durations 10
 
 soak: sandbox    ## a million requests across every ladder, and every fault; writes docs/soak.md (half an hour)
 	@venv/bin/python -m sandbox.live.soak --faults
