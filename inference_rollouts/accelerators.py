@@ -410,7 +410,11 @@ def _topology_problems(offered: list[MachineType], topology: str | None) -> Prob
 
 
 def _purchase_problems(offered: list[MachineType], spot: bool, reservation: bool) -> Problems:
-    remedies = {"on-demand": "leave it out", "spot": "set spot: true", "reservation": "name a reservation"}
+    remedies = {
+        "on-demand": "leave it out",
+        "spot": "set spot: true (the version can then be a canary only)",
+        "reservation": "name a reservation",
+    }
     asked: dict[Field, bool] = {"spot": spot, "reservation": reservation}
     wanted: list[Field] = [mode for mode, will_do in asked.items() if will_do]
     sold = list(dict.fromkeys(mode for m in offered for mode in m.consumption))
@@ -419,7 +423,13 @@ def _purchase_problems(offered: list[MachineType], spot: bool, reservation: bool
     field: Field = wanted[0] if wanted else "spot" if "spot" in sold else "reservation"
     remedy = " or ".join(text for mode, text in remedies.items() if mode in sold)
     given = one_of(wanted or ["on-demand"])
-    return [(field, f"{_subject(offered)} is sold only as {one_of(sold)}, not as {given}; {remedy}")]
+    return [(field, f"{_subject(offered)} is sold only as {one_of(sold)}, not as {given}; {remedy}{_on_demand(offered)}")]
+
+
+def _on_demand(offered: list[MachineType]) -> str:
+    """The machine types of the same accelerator that can be had without further ado."""
+    names = dict.fromkeys(m.name for m in machine_types(offered[0].accelerator) if "on-demand" in m.consumption)
+    return f"; {offered[0].accelerator} is sold on-demand in {one_of(names)}" if names else ""
 
 
 def _choice_problems(fitting: list[MachineType]) -> Problems:

@@ -277,25 +277,29 @@ def test_what_cannot_be_attached_to_an_n1_machine_is_refused(asked, refusal):
     assert refusal_of(**asked) == refusal
 
 
+CANARY = "set spot: true (the version can then be a canary only)"
+H100 = "nvidia-h100-80gb is sold on-demand in a3-highgpu-8g, a3-edgegpu-8g or a3-edgegpu-8g-nolssd"
+
+
 @pytest.mark.parametrize(
     ("asked", "refusal"),
     [
         (
             {"machine_type": "a3-highgpu-1g"},
-            "spot: a3-highgpu-1g is sold only as spot or flex-start, not as on-demand; set spot: true",
+            f"spot: a3-highgpu-1g is sold only as spot or flex-start, not as on-demand; {CANARY}; {H100}",
         ),
         (
             {"accelerator": "nvidia-h100-80gb", "count": 2},
-            "spot: a3-highgpu-2g is sold only as spot or flex-start, not as on-demand; set spot: true",
+            f"spot: a3-highgpu-2g is sold only as spot or flex-start, not as on-demand; {CANARY}; {H100}",
         ),
         (
             {"machine_type": "a3-highgpu-1g", "reservation": True},
-            "reservation: a3-highgpu-1g is sold only as spot or flex-start, not as reservation; set spot: true",
+            f"reservation: a3-highgpu-1g is sold only as spot or flex-start, not as reservation; {CANARY}; {H100}",
         ),
         (
             {"machine_type": "a3-ultragpu-8g"},
             "spot: a3-ultragpu-8g is sold only as spot, flex-start or reservation, not as on-demand; "
-            "set spot: true or name a reservation",
+            f"{CANARY} or name a reservation",
         ),
         (
             {"machine_type": "a4x-highgpu-4g"},

@@ -19,7 +19,7 @@ from inference_rollouts.accelerators import (
     machine_types,
     sources,
 )
-from inference_rollouts.errors import one_of
+from inference_rollouts.errors import named, nearest, one_of
 
 Row = dict[str, Any]
 
@@ -41,6 +41,12 @@ def rows(pattern: str | None) -> list[Row]:
         for machine in machine_types(accelerator.name)
         if _matches(pattern, accelerator.name, accelerator.title, machine.name)
     ]
+
+
+def nothing_found(pattern: str) -> str:
+    """The sentence for a pattern that nothing matches, with the nearest right word."""
+    known = dict.fromkeys(name for a in accelerators() for name in (a.name, *(m.name for m in machine_types(a.name))))
+    return f"no accelerator or machine type matches {named(pattern)}{nearest(pattern, known)}"
 
 
 def _matches(pattern: str | None, *names: str) -> bool:
@@ -86,9 +92,6 @@ def _prices(machine: MachineType) -> Row:
 
 def render(rows: list[Row], console: Console) -> None:
     """Print the rows as a table, with the date and the sources of the data below; a row is one line, never wrapped."""
-    if not rows:
-        console.print("No accelerator or machine type of that name.")
-        return
     table = _table(rows)
     endless = console.options.update(width=1000)
     if console.is_terminal and Measurement.get(console, endless, table).maximum <= console.width:

@@ -31,7 +31,9 @@ def _shown(path: str, value: Any) -> str:
         return f"{value.get('kind', '')} {name} weight {value['weight']}".strip()
     if path == ADAPTER_LIST and isinstance(value, str):
         return ", ".join(_adapter(adapter) for adapter in json.loads(value)["adapters"]) or "none"
-    return "nothing" if value is None else str(value)
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _adapter(adapter: dict[str, Any]) -> str:

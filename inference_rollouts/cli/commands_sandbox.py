@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, NoReturn
@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from inference_rollouts.cli.app import AsJson, app, print_json
+from inference_rollouts.errors import allowed, named
 
 sandbox_app = typer.Typer(
     name="sandbox",
@@ -103,8 +104,10 @@ def logs(
     from sandbox import show
     from sandbox.home import Home
 
+    home = Home.default()
+    _one_of(part, sorted(path.stem for path in home.logs.glob("*.log")))
     with _sentences():
-        for line in show.logs(Home.default(), part, lines, follow):
+        for line in show.logs(home, part, lines, follow):
             sys.stdout.write(f"{line}\n")
 
 
@@ -114,8 +117,10 @@ def stop(part: Part) -> None:
     from sandbox import control
     from sandbox.home import Home
 
+    home = Home.default()
     with _sentences():
-        control.stop(Home.default(), part)
+        _one_of(part, [str(found["part"]) for found in control.status(home)])
+        control.stop(home, part)
     sys.stdout.write(f"{part} is stopped; rollout sandbox start {part} starts it again\n")
 
 
@@ -141,11 +146,18 @@ def _and_ready(part: str, change: Callable[..., dict[str, object]]) -> None:
 
     home = Home.default()
     with _sentences():
+        _one_of(part, [str(found["part"]) for found in control.status(home)])
         found = change(home, part)
     if found["status"] not in control.FINE:
         sys.stderr.write("\n".join(show.problems(home, [found])) + "\n")
         raise typer.Exit(3)
     sys.stdout.write(f"{part} is ready after {found['seconds']} s\n")
+
+
+def _one_of(part: str, known: Sequence[str]) -> None:
+    """Refuse a part that there is not; where none is known, that is for others to say."""
+    if known and part not in known:
+        raise typer.BadParameter(f"{named(part)} is no part{allowed(part, known)}", param_hint="PART")
 
 
 @contextmanager

@@ -140,14 +140,20 @@ def accelerators(
     pattern: Annotated[str | None, typer.Argument(help="Part of a name, or a shell pattern, as l4 or 'a3-*'.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the accelerators of GKE: machine types, memory, how they can be bought, GKE version, price."""
+    """List the accelerators of GKE: machine types, memory, how they can be bought, GKE version, price.
+
+    Exit code 1 when there is none of that name.
+    """
     from inference_rollouts.cli import accelerators as verb
 
     rows = verb.rows(pattern)
     if as_json:
         print_json(rows)
-    else:
+    elif rows:
         verb.render(rows, console())
+    if pattern is not None and not rows:
+        sys.stderr.write(f"{verb.nothing_found(pattern)}\n")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -17,12 +17,24 @@ HEAD = """\
 # Settings
 
 Every key of a stack file under `config:`, generated from the settings (`make generate`). Keys without a default that are
-marked *required* must be given; where a key says "derived" or names a default, leaving it out is the usual thing.
+marked *required* must be given; where a key says "derived" or names a default, leaving it out is the usual thing. `<name>`
+stands for a name of your own, `[]` for each item of a list.
 `stacks/schema.json` holds the same for editors.
 
 | key | value | meaning |
 |---|---|---|
 """
+
+
+KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "list",
+    "object": "map",
+}
+"""JSON Schema's types, as a reader says them."""
 
 
 def settings_table() -> str:
@@ -35,14 +47,21 @@ def _rows(model: Any, prefix: str, seen: tuple[Any, ...]) -> Iterator[tuple[str,
         key = field.alias or name
         path = f"{prefix}{key}"
         yield path, _value(model, name, field), (field.description or "").replace("\n", " ").replace("|", "\\|")
-        for suffix, location in (("", (key,)), (".<name>", (key, "<name>"))):
-            inner = model_at(model, location)
-            if inner is not None and inner not in seen:
-                yield from _rows(inner, f"{path}{suffix}.", (*seen, inner))
+        suffix, inner = _inside(model, key)
+        if inner is not None and inner not in seen:
+            yield from _rows(inner, f"{path}{suffix}.", (*seen, inner))
+
+
+def _inside(model: Any, key: str) -> tuple[str, Any]:
+    """How a path goes on into a key's value, and the model there: the value's own, that of a map's values or a list's items."""
+    places = (("", (key,)), (".<name>", (key, "<name>")), ("[]", (key, 0)))
+    return next(((suffix, inner) for suffix, location in places if (inner := model_at(model, location))), ("", None))
 
 
 def _value(model: Any, name: str, field: FieldInfo) -> str:
-    body = schema()["$defs"].get(model.__name__, {}).get("properties", {}).get(field.alias or name, {})
+    whole = schema()
+    of_model = whole["properties"]["config"] if model is Stack else whole["$defs"][model.__name__]
+    body = of_model["properties"][field.alias or name]
     required = " (required)" if field.is_required() else ""
     return _kind(body) + required
 
@@ -58,9 +77,7 @@ def _kind(body: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(kinds))
     if body.get("pattern", "").endswith("[smh]$"):
         return 'duration, as "300s"'
-    return {"integer": "whole number", "string": "text", "boolean": "true or false", "array": "list"}.get(
-        body.get("type", ""), "map"
-    )
+    return "map" if "$ref" in body else KINDS[body["type"]]
 
 
 FILES = {Path("stacks/schema.json"): schema_text, Path("docs/settings.md"): settings_table}

@@ -10,39 +10,14 @@ from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.observe.cluster import Cluster, Found, Unreadable
 from inference_rollouts.takeover import words
 from inference_rollouts.takeover.findings import Finding
-from inference_rollouts.takeover.inventory import Existing, existing
+from inference_rollouts.takeover.inventory import Existing, Inventory, existing
+from inference_rollouts.takeover.kinds import KINDS, NEEDED
 
 GKE_CONTEXT = re.compile(r"gke_(?P<project>[^_]+)_(?P<location>[^_]+)_(?P<name>.+)")
 """How `gcloud container clusters get-credentials` names a context."""
 
-NEEDED = (("gateway.networking.k8s.io/v1", "HTTPRoute"), ("apps/v1", "Deployment"))
-"""Without these there is nothing to take over."""
 
-KINDS = (
-    *NEEDED,
-    ("inference.networking.k8s.io/v1", "InferencePool"),
-    ("inference.networking.x-k8s.io/v1alpha2", "InferencePool"),
-    ("inference.networking.x-k8s.io/v1alpha2", "InferenceModel"),
-    ("inference.networking.x-k8s.io/v1alpha2", "InferenceModelRewrite"),
-    ("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective"),
-    ("llm-d.ai/v1alpha2", "InferenceModelRewrite"),
-    ("llm-d.ai/v1alpha2", "InferenceObjective"),
-    ("apps/v1", "StatefulSet"),
-    ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"),
-    ("policy/v1", "PodDisruptionBudget"),
-    ("v1", "Service"),
-    ("v1", "ServiceAccount"),
-    ("v1", "ConfigMap"),
-    ("rbac.authorization.k8s.io/v1", "Role"),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
-    ("networking.gke.io/v1", "HealthCheckPolicy"),
-    ("networking.gke.io/v1", "GCPBackendPolicy"),
-    ("monitoring.googleapis.com/v1", "PodMonitoring"),
-)
-
-
-def read(cluster: Cluster, namespace: str, name: str) -> tuple[list[Existing], list[Finding]]:
+def read(cluster: Cluster, namespace: str, name: str) -> tuple[Inventory, list[Finding]]:
     """All objects of a namespace that could belong to a service.
 
     Args:
@@ -55,6 +30,7 @@ def read(cluster: Cluster, namespace: str, name: str) -> tuple[list[Existing], l
     """
     objects: list[Existing] = []
     findings: list[Finding] = []
+    unread: set[str] = set()
     for version, kind in KINDS:
         # The reader adds an s, and these two plurals are not made so.
         answer = cluster.list(version, f"{kind[:-1]}ie" if kind.endswith("Policy") else kind, namespace, {})
@@ -65,7 +41,8 @@ def read(cluster: Cluster, namespace: str, name: str) -> tuple[list[Existing], l
         elif (isinstance(answer, Unreadable) and not answer.reason.startswith("HTTP 404")) or (version, kind) in NEEDED:
             reason = answer.reason if isinstance(answer, Unreadable) else "the API server does not know the kind"
             findings.append(Finding("cannot", words.unreadable_kind(kind, namespace, reason), name))
-    return objects, findings
+            unread.add(kind)
+    return Inventory(objects, {(kind, namespace) for _, kind in KINDS if kind not in unread}), findings
 
 
 def _items(answer: Found) -> Iterator[Mapping[str, Any]]:

@@ -71,7 +71,7 @@ def show_written(result: Result, console: Console) -> None:
     """What was written, or would be, and what to do next."""
     if result.written:
         console.print(Text(words.wrote([str(path) for path in result.written]), style="bold"), soft_wrap=True)
-    elif result.files and result.request.folder is None and result.request.stack is None:
+    elif result.files and not result.wanted:
         console.print(Text(words.would_write(str(result.stack_path)), style="bold"), soft_wrap=True)
         console.print(Text(result.files[result.stack_path].rstrip("\n")), soft_wrap=True)
     elif not result.takeover.whole and not result.request.partial:

@@ -78,6 +78,11 @@ class Result:
     written: list[Path] = field(default_factory=list)
 
     @property
+    def wanted(self) -> bool:
+        """Whether anything is to be written."""
+        return self.request.folder is not None or self.request.stack is not None
+
+    @property
     def stack_path(self) -> Path:
         """The stack file."""
         return next(path for path in self.files if path.suffix == ".yaml")
@@ -109,8 +114,8 @@ def run(request: Request, how: How) -> None:
 
 def described(request: Request, project: Project) -> Result:
     """Everything but writing."""
-    objects, findings, given = _live(request) if request.live else _from_files(request)
-    takeover = stack.take(Inventory(objects), given, findings)
+    inventory, findings, given = _live(request) if request.live else _from_files(request)
+    takeover = stack.take(inventory, given, findings)
     result = Result(request, takeover, request.stack or "imported")
     if not takeover.services or not takeover.valid:
         return result
@@ -127,7 +132,7 @@ def described(request: Request, project: Project) -> Result:
     return result
 
 
-def _from_files(request: Request) -> tuple[list[Existing], list[Finding], stack.Given]:
+def _from_files(request: Request) -> tuple[Inventory, list[Finding], stack.Given]:
     objects: list[Existing] = []
     findings: list[Finding] = []
     for file in _each_file(request.files):
@@ -144,7 +149,7 @@ def _from_files(request: Request) -> tuple[list[Existing], list[Finding], stack.
 
         cluster, found_project = of_context(request.context)
         project = project or found_project
-    return objects, findings, stack.Given(cluster, project)
+    return Inventory(objects), findings, stack.Given(cluster, project)
 
 
 def _each_file(files: Sequence[Path]) -> list[Path]:
@@ -158,14 +163,14 @@ def _each_file(files: Sequence[Path]) -> list[Path]:
     return out
 
 
-def _live(request: Request) -> tuple[list[Existing], list[Finding], stack.Given]:
+def _live(request: Request) -> tuple[Inventory, list[Finding], stack.Given]:
     from inference_rollouts.cli import import_live
     from inference_rollouts.observe.cluster import Cluster
 
     context = request.context or import_live.current_context()
     cluster, project = import_live.of_context(context)
-    objects, findings = import_live.read(Cluster(context=context), request.namespace, context)
-    return objects, findings, stack.Given(request.cluster or cluster, request.project or project)
+    inventory, findings = import_live.read(Cluster(context=context), request.namespace, context)
+    return inventory, findings, stack.Given(request.cluster or cluster, request.project or project)
 
 
 # --- writing ------------------------------------------------------------------------------------------------------------
@@ -182,6 +187,9 @@ def _files(result: Result, project: Project, import_text: str) -> None:
     result.files = {beside: import_text, path: text}
     drafts = [f"{s.name}: {draft}" for s in takeover.services for draft in s.drafts]
     found = result.first.imported
+    if not result.wanted:
+        result.steps = tuple(steps.unwritten(str(shown_path(project.stacks)), found, drafts))
+        return
     result.steps = tuple(steps.steps(result.name, str(path), str(beside), found, in_project=in_project, drafts=drafts))
 
 
@@ -197,7 +205,7 @@ def _kept(path: Path) -> str:
 def _write(result: Result, how: How) -> bool:
     """Write what is to be written; whether something was not."""
     request = result.request
-    if request.folder is None and request.stack is None:
+    if not result.wanted:
         return False
     if not result.files or not (result.takeover.whole or request.partial):
         return True

@@ -45,9 +45,9 @@ def facts(found: Report) -> Iterator[tuple[str, str]]:
         yield "nodes added", text
     for nodes in found.surge:
         yield "cost while both versions stand", cost_of(nodes)
-    for change in found.changes:
-        if change.way_back:
-            yield "way back", change.way_back
+    moved = [change for change in found.changes if change.way_back]
+    for change in moved:
+        yield "way back" if len(moved) == 1 else f"way back of {change.what}", change.way_back or ""
 
 
 def cost_of(nodes: costs.Nodes) -> str:

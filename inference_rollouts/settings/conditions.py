@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from inference_rollouts.checks import MetricCheck
 from inference_rollouts.settings.base import Settings
+from inference_rollouts.settings.promql import balance_problem
 from inference_rollouts.settings.types import DURATION, Count, Text, _seconds, wrong
 from inference_rollouts.windows import check_bound, is_weekly, zone
 
@@ -27,9 +28,16 @@ def _zone(value: str) -> str:
     return value
 
 
+def _query(value: str) -> str:
+    if problem := balance_problem(value):
+        raise wrong(problem)
+    return value
+
+
 Bound = Annotated[str, AfterValidator(_bound), WithJsonSchema({"type": "string"})]
 Zone = Annotated[str, AfterValidator(_zone), WithJsonSchema({"type": "string"})]
 Duration = Annotated[int, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": DURATION})]
+Query = Annotated[Text, AfterValidator(_query)]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -66,7 +74,7 @@ class FreezeWindow(Settings):
     to: Bound
     """Its end, of the same kind; without a time the whole day counts."""
     timezone: Zone = "UTC"
-    """IANA name of the time zone."""
+    """IANA name of the time zone; default: UTC."""
     reason: Text
     """Why."""
 
@@ -84,7 +92,7 @@ class Check(Settings):
 
     name: Text
     """Of a ready-made check (error-ratio, time-to-first-token, time-per-output-token, queue, kv-cache), or any with `query`."""
-    query: Text | None = None
+    query: Query | None = None
     """PromQL; $picker, $server, $requests, $pool, $namespace and $window stand for the version's. Default: the ready-made one."""
     max: float | None = None
     """Most that the canary's value may be."""
@@ -97,7 +105,7 @@ class Check(Settings):
     min_requests: Count | None = None
     """Requests below which the value is no evidence, and counts as empty."""
     when_empty: Literal["hold", "pass"] = "hold"
-    """What an empty answer means: hold does not raise."""
+    """What an empty answer means: `hold` (the default) does not raise, `pass` takes it as kept."""
 
     def metric(self) -> MetricCheck:
         """As the plain value that is judged."""

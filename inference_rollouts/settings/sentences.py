@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from inference_rollouts.errors import allowed, nearest_word, one_of, shown
 from inference_rollouts.settings.base import describe
-from inference_rollouts.settings.types import Written
+from inference_rollouts.settings.types import Written, percent_sign
 
 WANTED = {
     "string_type": "text",
@@ -135,6 +135,8 @@ def _remedy(value: Any, wanted: str) -> str:
         return f': put it in quotes, "{shown(value)}"'
     if not isinstance(value, str):
         return ""
+    if wanted == "a whole number" and (number := percent_sign(value)):
+        return f": leave the % off, {number}"
     if (wanted == "a whole number" and value.isascii() and value.isdigit()) or (
         wanted == "true or false" and value in ("true", "false")
     ):

@@ -123,11 +123,19 @@ def _load_timeout(seconds: int) -> int:
     return seconds
 
 
+def percent_sign(value: Any) -> str | None:
+    """The number in a text like `10%`; None for anything else."""
+    found = re.fullmatch(r"\s*([0-9]{1,3})\s*%\s*", value, re.ASCII) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
 def _stage(value: Any) -> Stage:
     if value in NAMED or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100):
         return value
     if isinstance(value, str) and value.isascii() and value.isdigit():
         raise wrong(f"{shown(value)} is text, and a weight is a number: take the quotes off, {value}")
+    if number := percent_sign(value):
+        raise wrong(f"{shown(value)} is text, and a weight is a number, in percent already: leave the % off, {number}")
     if value == 0:
         raise wrong("0 is no stage; the stage at which the new version stands with weight 0 is prepare")
     words = ("baseline", "prepare", "a weight from steps", "retire")

@@ -14,6 +14,7 @@ import yaml
 from inference_rollouts.takeover import words
 from inference_rollouts.takeover.findings import Finding
 from inference_rollouts.takeover.inventory import Existing, existing
+from inference_rollouts.takeover.kinds import near_kind
 
 MAX_BYTES = 50_000_000
 MAX_VALUES = 3_000_000
@@ -154,4 +155,8 @@ def _one(raw: Any, namespace: str, file: str, line: int, findings: list[Finding]
         lacking += [] if isinstance(name, str) else ["metadata.name"]
         findings.append(Finding("cannot", words.incomplete(lacking), file, line))
         return
-    yield existing(raw, namespace, file, line)
+    found = existing(raw, namespace, file, line)
+    if near := near_kind(raw["apiVersion"], found.kind):
+        findings.append(found.says("cannot", words.near_kind(found.kind, found.group, near)))
+        return
+    yield found

@@ -121,9 +121,16 @@ class Inventory:
         twice: what came a second time.
     """
 
-    def __init__(self, objects: Iterable[Existing]) -> None:
+    def __init__(self, objects: Iterable[Existing], complete: Iterable[tuple[str, str]] = ()) -> None:
+        """Make one.
+
+        Args:
+            objects: what was read.
+            complete: each kind with a namespace of which a live cluster has given all there is.
+        """
         self.objects: list[Existing] = []
         self.twice: list[Existing] = []
+        self._complete = frozenset(complete)
         self._by_key: dict[Key, list[Existing]] = {}
         for found in objects:
             others = self._by_key.setdefault((found.kind, found.namespace, found.name), [])
@@ -137,6 +144,10 @@ class Inventory:
         """One object; of the first group that was read, where none is named."""
         found = self._by_key.get((kind, namespace, name), ())
         return next((one for one in found if group in (None, one.group)), None)
+
+    def has_all(self, kind: str, namespace: str) -> bool:
+        """Whether what is not here is nowhere; files never say that."""
+        return (kind, namespace) in self._complete
 
     def same(self, manifest: Mapping[str, Any]) -> Existing | None:
         """The object that exists under a manifest's kind, group, namespace and name."""

@@ -36,7 +36,7 @@ def find(route: ServiceRoute, inventory: Inventory, around: Around) -> ServiceFo
     out.findings += _noted(route.route, note, standing)
     order = sorted(pools, key=lambda name: (name != standing.serving, name != standing.to))
     shared = _shared(out, [pools[name][1] for name in order], inventory)
-    inside = versions.Surroundings(around.cluster, around.gateway, around.name, shared)
+    inside = versions.Surroundings(around.cluster, around.gateway, around.name, shared, route.route.namespace)
     out.versions = [versions.find(name, pools[name][0], pools[name][1], inventory, inside) for name in order]
     assemble(out, shared, inventory, around)
     return out

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from inference_rollouts.takeover import words
 from inference_rollouts.takeover.import_file import TARGETS, Imported
 from inference_rollouts.takeover.inventory import Existing
 
@@ -65,6 +66,12 @@ def steps(
             f"Later, to manage the servers of {service} too: look {version} through in the stack file, then move to it.",
             f"rollout start {shlex.quote(name)} {service} --to {version}",
         )
+
+
+def unwritten(folder: str, found: Sequence[Imported], drafts: Sequence[str]) -> Iterator[Step]:
+    """All steps while nothing is written: first of all that is to be done; NAME is the stack's name."""
+    yield Step(words.add_stack())
+    yield from steps("NAME", f"{folder}/Pulumi.NAME.yaml", f"{folder}/import.NAME.json", found, in_project=True, drafts=drafts)
 
 
 def _path(file: str) -> str:

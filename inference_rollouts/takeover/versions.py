@@ -34,12 +34,14 @@ class Surroundings:
         cluster, gateway: as the stack file has them.
         service: its name.
         shared: keys of the service that its versions depend on.
+        namespace: of the route, and so of its pools.
     """
 
     cluster: Mapping[str, Any]
     gateway: Mapping[str, Any]
     service: str
     shared: Mapping[str, Any]
+    namespace: str
 
     @property
     def gke(self) -> bool:
@@ -78,7 +80,8 @@ def find(name: str, pool: str, exists: Existing | None, inventory: Inventory, ar
     """The version behind one backend."""
     external = {"external": {"pool": pool}}
     if exists is None:
-        return VersionFound(name, pool, external, (words.pool_unseen(pool),))
+        missing = inventory.has_all("InferencePool", around.namespace)
+        return VersionFound(name, pool, external, (words.pool_missing(pool) if missing else words.pool_unseen(pool),))
     found = inventory.selected(WORKLOADS, exists.namespace, pickers.selector(exists))
     server = servers.read(found[0]) if len(found) == 1 and found[0].kind == "Deployment" else None
     if server is None:
@@ -173,7 +176,9 @@ def _unlike(args: ServedVersionArgs, inventory: Inventory) -> Iterator[str]:
             yield words.would_change(found.title, paths)
     for manifest in manifests_of(args):
         if manifest["kind"] in ("Deployment", "InferencePool") and inventory.same(manifest) is None:
-            yield words.not_there(f"{manifest['kind']} {manifest['metadata']['namespace']}/{manifest['metadata']['name']}")
+            kind, namespace = manifest["kind"], manifest["metadata"]["namespace"]
+            title = f"{kind} {namespace}/{manifest['metadata']['name']}"
+            yield words.missing(title) if inventory.has_all(kind, namespace) else words.not_there(title)
 
 
 def _guesses(nodes: Nodes) -> tuple[str, ...]:

@@ -44,6 +44,11 @@ def incomplete(keys: Sequence[str]) -> str:
     return f"holds an object without {all_of(keys)}; add it, or take the object out"
 
 
+def near_kind(kind: str, group: str, near: str) -> str:
+    """A kind that its API group does not have, and almost does."""
+    return f"{kind} is no kind of {group or 'the core API'}, and the object is not read; did you mean {near}?"
+
+
 def unreadable_kind(kind: str, namespace: str, why: str) -> str:
     """A list that the cluster did not give."""
     return f"{kind} objects in namespace {namespace} cannot be read ({why}), so what is taken over may lack them"
@@ -187,6 +192,11 @@ def pool_unseen(pool: str) -> str:
     return f"InferencePool {pool} is not among what was read"
 
 
+def pool_missing(pool: str) -> str:
+    """A pool that a live cluster does not have."""
+    return f"InferencePool {pool} is missing: the route names it, and the cluster has none of that name and group, so its share of the requests fails"
+
+
 def no_server(labels: str) -> str:
     """A pool whose pods nobody owns here."""
     return f"nothing that was read has pods with its labels ({labels})"
@@ -212,6 +222,11 @@ def would_change(title: str, paths: Sequence[str]) -> str:
 def not_there(title: str) -> str:
     """A part that was not given."""
     return f"{title} is not among what was read"
+
+
+def missing(title: str) -> str:
+    """A part that a live cluster does not have."""
+    return f"{title} is missing: the cluster has none of that name"
 
 
 def by_helm(title: str, release: str | None) -> str:
@@ -355,6 +370,14 @@ def wrote(paths: Sequence[str]) -> str:
 def would_write(path: str) -> str:
     """Nothing was asked to be written."""
     return f"Nothing is written without --stack or -o. {path} would be:"
+
+
+def add_stack() -> str:
+    """The step before all others, while nothing is written."""
+    return (
+        "Add --stack NAME to this command, with a name for the stack: that writes the stack file and the file for pulumi import, "
+        "which the next steps read."
+    )
 
 
 def nothing_written(possible: bool) -> str:

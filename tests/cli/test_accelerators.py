@@ -10,6 +10,7 @@ from rich.console import Console
 
 from inference_rollouts.accelerators import machine_types
 from inference_rollouts.cli.accelerators import render, rows
+from tests.cli.command import command
 
 
 def printed(pattern: str | None, **console) -> list[str]:
@@ -136,5 +137,16 @@ def test_what_cannot_serve_is_listed_with_its_reason():
     assert lines[-2] == ("nvidia-tesla-p100 cannot serve: its compute capability 6.0 is below 7.0, the least that vLLM runs on")
 
 
-def test_finding_nothing_is_said_aloud():
-    assert printed("gaudi") == ["No accelerator or machine type of that name."]
+def test_finding_nothing_is_one_sentence_and_exit_code_1():
+    ended = command("accelerators", "gaudi")
+
+    assert (ended.code, ended.out, ended.err) == (1, "", "no accelerator or machine type matches gaudi\n")
+    assert command("accelerators", "a3-highgpu-9g").err.startswith(
+        "no accelerator or machine type matches a3-highgpu-9g; did you mean a3-highgpu-"
+    )
+
+
+def test_finding_nothing_is_an_empty_list_for_a_program_and_still_exit_code_1():
+    ended = command("accelerators", "gaudi", "--json")
+
+    assert (ended.code, ended.document) == (1, [])

@@ -205,3 +205,17 @@ def test_a_refusal_in_one_service_does_not_promise_that_the_others_stay_as_they_
     assert answer.code == 3
     headline = json.loads(answer.out)["headline"]
     assert headline.startswith("refused: this update would stop there, with the rest of the stack half done")
+
+
+def test_each_of_several_ways_back_says_whose_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = make_project(tmp_path)
+    text = (ROOT / "tests/program/stacks/several-services.yaml").read_text("utf-8")
+    (tmp_path / "base.yaml").write_text(text, "utf-8")
+    changed = text.replace("stage: 10 }", "stage: prepare }").replace("stage: 50 }", "stage: prepare }")
+    project.file("several").write_text(changed, "utf-8")
+    answer = project.rollout("preview", "several", "--base", "base.yaml")
+
+    assert answer.code == 0
+    whose = [line.strip().split(": ")[0] for line in answer.out.splitlines() if "way back" in line]
+    assert whose == ["way back of service chat", "way back of adapter style/formal"]

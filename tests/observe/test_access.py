@@ -148,7 +148,7 @@ def test_credentials_that_are_not_there_are_a_sentence(tmp_path, monkeypatch):
 
     write(tmp_path, monkeypatch)
     monkeypatch.setattr("google.auth.default", none)
-    with pytest.raises(NoConnection, match=r"Your default credentials were not found\.; log in"):
+    with pytest.raises(NoConnection, match="Your default credentials were not found; log in"):
         access_to(GKE, "p")
 
 

@@ -210,3 +210,12 @@ def test_no_credentials_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     error = Prometheus(GOOGLE).query("up").error
     assert error
     assert error.startswith("DefaultCredentialsError: File")
+
+
+def test_an_error_ends_without_a_full_stop_since_sentences_go_on_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(**_: Any) -> Any:
+        raise RuntimeError("See the page for more information.")
+
+    monkeypatch.setattr("google.auth.default", none)
+
+    assert Prometheus(GOOGLE).query("up").error == "RuntimeError: See the page for more information"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import pytest
 
 from inference_rollouts.errors import InputError
-from inference_rollouts.settings import load
+from inference_rollouts.settings import load, promql
 from tests.conftest import example
 
 
@@ -94,3 +95,20 @@ def test_a_peak_without_any_capacity_has_no_effect():
     (found,) = problems(peak={"requestsPerSecond": 4})
 
     assert found == "services.llm.peak: has no effect without server.capacity on a version; add that, or take it out"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'sum(rate(oops_total{path="/a)(", $server}[$window]))',
+        "sum(up{a='[', b=`\\`, $server})",
+        r'up{a="an escaped \" and a ("}',
+        'up # not counted: ( and a "',
+    ],
+)
+def test_brackets_and_quotes_within_strings_and_comments_need_no_partner(query):
+    assert problems(rollout={"checks": [{"name": "mine", "query": query, "max": 1}]}) == []
+
+
+def test_the_examples_of_the_balance_are_true():
+    assert doctest.testmod(promql).failed == 0

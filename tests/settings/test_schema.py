@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import pytest
 
+from inference_rollouts.cli.generate import settings_table
 from inference_rollouts.errors import InputError
 from inference_rollouts.settings import PROJECT, Stack, load
 from inference_rollouts.settings.schema import schema, schema_text
@@ -175,3 +177,36 @@ def test_names_of_services_versions_and_adapters_are_judged(path, names, bad):
 
     assert all(judge.is_valid(name) for name in names)
     assert not any(judge.is_valid(name) for name in bad)
+
+
+def places(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every path that the schema allows below one, with its body: through references, maps and lists."""
+    if "$ref" in schema:
+        schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+    for choice in schema.get("anyOf", ()):
+        yield from places(choice, path)
+    for key, inner in schema.get("properties", {}).items():
+        if not key.startswith(f"{PROJECT}:"):
+            here = f"{path}.{key}".lstrip(".")
+            yield here, inner
+            yield from places(inner, here)
+    for key, suffix in (("additionalProperties", ".<name>"), ("items", "[]")):
+        if isinstance(schema.get(key), dict):
+            yield from places(schema[key], f"{path}{suffix}")
+
+
+def test_the_table_of_the_documentation_has_every_place_that_the_schema_has():
+    rows = {line.split(" | ")[0].strip("|` "): line.split(" | ")[1] for line in settings_table().splitlines() if "| `" in line}
+    allowed = dict(places(SCHEMA["properties"]["config"]))
+
+    assert rows.keys() == allowed.keys()
+    assert {path for path, kind in rows.items() if kind.startswith("number")} == {
+        path for path, body in allowed.items() if "number" in [part.get("type") for part in body.get("anyOf", [body])]
+    }
+
+
+def test_every_property_of_every_model_is_in_the_table():
+    rows = [line.split(" | ")[0].strip("|` ") for line in settings_table().splitlines()]
+    for name, model in SCHEMA["$defs"].items():
+        for key in model["properties"]:
+            assert any(row.rpartition(".")[2] == key for row in rows), f"{name}.{key} is not in the table"

@@ -68,6 +68,11 @@ def test_without_a_place_nothing_is_written_and_the_file_is_shown(project: Path)
     assert "Nothing is written without --stack or -o" in ended.out
     assert "rollout: { to: llm-new, steps: [1, 10, 25, 50, 100], stage: 10 }" in ended.out
     assert files(project) == before
+    numbered = [line for line in ended.out.splitlines() if line[:2] in ("1.", "2.")]
+    assert numbered[0].startswith("1. Add --stack NAME to this command")
+    assert "rollout validate NAME" in ended.out
+    assert "validate imported" not in ended.out
+    assert command("import", "page.yaml", *GKE, "--json").document["steps"][0]["say"].startswith("Add --stack NAME")
 
 
 def test_what_cannot_be_said_is_listed_and_nothing_is_written_but_with_partial(project: Path) -> None:
@@ -229,6 +234,23 @@ def test_a_list_that_may_not_be_read_is_named(cluster: FakeApiServer) -> None:
     assert ended.code == 1
     assert "Deployment objects in namespace default cannot be read (HTTP 403:" in ended.out
     assert files(Path("stacks")) == []
+
+
+def test_a_pool_that_the_cluster_does_not_have_is_missing(cluster: FakeApiServer) -> None:
+    pools = collection("inference.networking.k8s.io/v1", "InferencePool")
+    others = [pool for pool in cluster.answers[pools][1]["items"] if pool["metadata"]["name"] != "llm-new"]
+    cluster.answers[pools] = (200, {"items": others})
+    ended = imported("--context", "gke_my-project_us-central1_my-cluster")
+
+    assert "InferencePool llm-new is missing: the route names it, and the cluster has none" in ended.out
+    assert "InferencePool llm-new is not among what was read" not in ended.out
+
+
+def test_a_pool_that_may_not_be_read_is_not_called_missing(cluster: FakeApiServer) -> None:
+    cluster.answers[collection("inference.networking.k8s.io/v1", "InferencePool")] = FORBIDDEN
+    ended = imported("--context", "gke_my-project_us-central1_my-cluster")
+
+    assert "InferencePool llm-new is not among what was read" in ended.out
 
 
 def test_a_cluster_that_does_not_answer_is_a_sentence(cluster: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference_rollouts.takeover import documents
+from inference_rollouts.takeover import documents, kinds
 
 ONE = "apiVersion: v1\nkind: Service\nmetadata: { name: a }\n"
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
@@ -79,3 +80,43 @@ def test_what_cannot_be_read_is_a_finding(text: str | bytes, sentence: str) -> N
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_taken(data: bytes) -> None:
     documents.read(data, "f", "default")
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "near"),
+    [
+        ("gateway.networking.k8s.io/v1", "HTTPRout", "HTTPRoute"),
+        ("gateway.networking.k8s.io/v1", "HttpRoute", "HTTPRoute"),
+        ("inference.networking.k8s.io/v1", "InferencePol", "InferencePool"),
+        ("apps/v1", "Deploymnt", "Deployment"),
+    ],
+)
+def test_a_misspelt_kind_is_named_with_the_right_word(version: str, kind: str, near: str) -> None:
+    found, findings = read(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{ name: a }}\n")
+
+    group = version.rpartition("/")[0]
+    said = f"f.yaml:1: {kind} default/a: {kind} is no kind of {group}, and the object is not read; did you mean {near}?"
+    assert (found, findings) == ([], [said])
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        *kinds.KINDS,
+        ("gateway.networking.k8s.io/v1", "GRPCRoute"),
+        ("gateway.networking.k8s.io/v1alpha2", "TCPRoute"),
+        ("inference.networking.x-k8s.io/v1alpha1", "InferencePoolImport"),
+        ("apps/v1", "ReplicaSet"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+        ("networking.gke.io/v1", "GCPGatewayPolicy"),
+        ("monitoring.googleapis.com/v1", "ClusterPodMonitoring"),
+        ("monitoring.coreos.com/v1", "PodMonitor"),
+        ("v1", "Secret"),
+    ],
+)
+def test_other_kinds_are_no_spelling_mistakes(version: str, kind: str) -> None:
+    assert read(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{ name: a }}\n")[1] == []
+
+
+def test_the_examples_of_near_kinds_are_true() -> None:
+    assert doctest.testmod(kinds).failed == 0

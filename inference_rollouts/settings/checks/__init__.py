@@ -28,6 +28,10 @@ __all__ = [
 KIND_OF_CLUSTER = ("name", "location", "context")
 """What says whether it is a GKE cluster."""
 
+OF_GATEWAYS_DOOR = ("name", "namespace")
+OF_DOOR = (("namespace",), *(("route", key) for key in ("hostnames", "matches", "parentRefs")))
+"""What says which requests a service asks for: where it is wrong, nobody knows which those are."""
+
 
 def stack_problems(
     cluster: Cluster | None, gateway: Gateway | None, services: Mapping[str, Service], report: Report
@@ -48,7 +52,9 @@ def stack_problems(
         yield from gateway_problems(gateway, judged)
     for name, service in services.items():
         yield from service_problems(service, judged, ("services", name), report)
-    yield from same_door(services, gateway)
+    if not any(report.touches("gateway", key) for key in OF_GATEWAYS_DOOR):
+        clear = {name: s for name, s in services.items() if not any(report.touches("services", name, *key) for key in OF_DOOR)}
+        yield from same_door(clear, gateway)
 
 
 def _cluster(cluster: Cluster) -> Iterator[Problem]:
