@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -86,18 +87,19 @@ def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Conso
 
 def _interruptible(live: Live) -> LiveReport:
     """Run it beside, so that a Ctrl-C meets no update half-way: the first ends it after the move, the second at once."""
-    with ThreadPoolExecutor(1) as beside:
-        running = beside.submit(live.run)
-        while True:
-            try:
-                return running.result()
-            except KeyboardInterrupt:
-                if live.stop.is_set():
-                    sys.stderr.write(
-                        "ended at once: objects are left on the sandbox; the next rehearsal, or down, takes them away\n"
-                    )
-                    sys.stderr.flush()
-                    # Threads that wait for the cluster would hold up any other exit. The clients end with their parent.
-                    os._exit(INTERRUPTED)
-                live.stop.set()
-                sys.stderr.write("stopping after this move, then taking everything down; Ctrl-C again ends it at once\n")
+
+    def wished(*_: object) -> None:
+        if live.stop.is_set():
+            sys.stderr.write("ended at once: objects are left on the sandbox; the next rehearsal, or down, takes them away\n")
+            sys.stderr.flush()
+            # Threads that wait for the cluster would hold up any other exit. The clients end with their parent.
+            os._exit(INTERRUPTED)
+        live.stop.set()
+        sys.stderr.write("stopping after this move, then taking everything down; Ctrl-C again ends it at once\n")
+
+    before = signal.signal(signal.SIGINT, wished)
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            return beside.submit(live.run).result()
+    finally:
+        signal.signal(signal.SIGINT, before)
