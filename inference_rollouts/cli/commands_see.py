@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -21,16 +22,21 @@ class Page(StrEnum):
 
 
 @app.command()
-def validate(stacks: Stacks) -> None:
+def validate(stacks: Stacks, as_json: AsJson = False) -> None:
     """Check stack files: every problem at once, each with its file, line, path and what is allowed."""
-    problems = []
+    problems, sound = [], []
     for stack in stacks:
         try:
             file = open_stack(stack)
             plan_of(file)
-            console().print(f"{file.path}: no problems", markup=False)
+            sound.append(str(file.path))
         except InputError as e:
             problems += e.problems
+    if as_json:
+        print_json({"sound": sound, "problems": [asdict(problem) for problem in problems]})
+        raise typer.Exit(1 if problems else 0)
+    for path in sound:
+        console().print(f"{path}: no problems", markup=False)
     if problems:
         raise InputError(problems)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -159,10 +160,12 @@ def accelerators(
 @app.command()
 def crds(
     stacks: Stacks,
+    *,
     check: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Check a file of CRDs, as kubectl get crds -o yaml prints them.")
     ] = None,
     print_names: Annotated[bool, typer.Option("--print", help="Only the names, for kubectl get crd.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which custom resource definitions a stack needs, and who installs them.
 
@@ -172,15 +175,18 @@ def crds(
     from inference_rollouts.cli import crds as verb
 
     needs = needed.of_stacks([file.settings() for file in read_stacks(stacks)])
+    documents = verb.read_documents(check) if check else []
+    missing = needed.missing(needs, documents) if check else []
+    if as_json:
+        print_json({"needed": [asdict(need) for need in needs], "missing": missing if check else None})
+        raise typer.Exit(3 if missing else 0)
     if print_names:
         sys.stdout.write(verb.plain(needs) + "\n")
         return
     verb.render(needs, console())
     if check:
-        documents = verb.read_documents(check)
         for note in needed.notes(needs, documents):
             console().print(f"note: {note}")
-        missing = needed.missing(needs, documents)
         for sentence in missing:
             sys.stderr.write(f"{check}: {sentence}\n")
         if missing:

@@ -118,3 +118,16 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, con
 def test_a_file_that_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent") == f"FILE: cannot be read: No such file or directory. {HOW}"
     assert refusal(tmp_path) == f"FILE: cannot be read: Is a directory. {HOW}"
+
+
+def test_as_json_what_is_needed_and_what_of_it_is_missing(tmp_path, monkeypatch):
+    from tests.cli.command import command
+    from tests.conftest import ROOT
+
+    monkeypatch.chdir(ROOT)
+    assert command("crds", "node-update", "--json").document["missing"] is None
+    (tmp_path / "crds.json").write_text('{"kind": "List", "items": []}')
+    ended = command("crds", "node-update", "--check", str(tmp_path / "crds.json"), "--json")
+
+    assert ended.code == 3
+    assert len(ended.document["missing"]) == len(ended.document["needed"]) > 5

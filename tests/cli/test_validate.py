@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -129,3 +130,15 @@ def test_validating_never_imports_pulumi():
     )
 
     assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "[]")
+
+
+def test_as_json_every_problem_is_told_with_its_place(tmp_path):
+    (tmp_path / "bad.yaml").write_text("config:\n  inference-rollouts:cluster: {name: c, locatoin: l}\n")
+    done = rollout("validate", str(ROOT / "stacks/Pulumi.node-update.yaml"), "bad.yaml", "--json", cwd=tmp_path)
+    document = json.loads(done.stdout)
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert document["sound"] == [str(ROOT / "stacks/Pulumi.node-update.yaml")]
+    assert {"path": "cluster.locatoin", "file": "bad.yaml", "line": 2} in [
+        {key: problem[key] for key in ("path", "file", "line")} for problem in document["problems"]
+    ]
