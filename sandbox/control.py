@@ -65,6 +65,7 @@ def up(home: Home, gateway: Gateways = "gke", told: Listener | None = None) -> U
         if state:
             told.says(gone(state))
         # What would fail anyhow fails before minutes of building.
+        starting.refuse_a_folder_of_others(home)
         namespaces.command()
         starting.programs(gateway)
         binaries.build(binaries.programs(gateway), told.builds)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from sandbox import process
+from sandbox import files, process
 
 Gateways = Literal["gke", "istio"]
 
@@ -166,10 +166,8 @@ class Home:
             return None
 
     def write(self, state: State) -> None:
-        """Keep what `read` reads; whoever reads at the same time sees the old or the new."""
-        partial = self.state_file.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(state), indent=2) + "\n", "utf-8")
-        partial.replace(self.state_file)
+        """Keep what `read` reads."""
+        files.replace(self.state_file, json.dumps(asdict(state), indent=2) + "\n")
 
     def running(self) -> State:
         """The sandbox that runs here.

@@ -27,6 +27,9 @@ OTHERS = range(20000, 30000)
 END_SECONDS = 10.0
 """What a supervisor gets to end by itself."""
 
+PROGRAM = "kube-apiserver"
+"""A program of every sandbox: a folder that links it is one's, also where its state cannot be read."""
+
 STUCK_SECONDS = 20.0
 """So long a part may run without an answer: after etcd was away, the API server needs some time."""
 
@@ -42,6 +45,7 @@ def start(home: Home, gateway: Gateways, ready: Ready) -> State:
     """
     unshare, rootless = namespaces.command()
     former = home.read()
+    refuse_a_folder_of_others(home)
     if home.root.exists():
         shutil.rmtree(home.root)
     with contextlib.ExitStack() as held, _whole(home):
@@ -95,8 +99,30 @@ def end(home: Home, state: State) -> None:
         time.sleep(0.02)
 
 
+def refuse_a_folder_of_others(home: Home) -> None:
+    """What is in the folder goes at `up` and `down`: so it must be a sandbox's, or hold nothing.
+
+    Raises:
+        SandboxError: it holds something that no sandbox has left.
+    """
+    if not home.root.exists() or home.read() or os.path.lexists(home.bin / PROGRAM):
+        return
+    names = sorted(path.name for path in home.root.iterdir() if path != home.logs) if home.root.is_dir() else ["a file"]
+    if names:
+        held = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        raise SandboxError(
+            f"{home.root} is no sandbox's folder (it holds {held}), and a sandbox removes what is in its own: nothing is done; "
+            "name a new folder with ROLLOUT_SANDBOX_HOME, or remove this one yourself"
+        )
+
+
 def clear(home: Home) -> bool:
-    """Remove everything but the logs; False when there was nothing."""
+    """Remove everything but the logs; False when there was nothing.
+
+    Raises:
+        SandboxError: as `refuse_a_folder_of_others`.
+    """
+    refuse_a_folder_of_others(home)
     found = [path for path in home.root.iterdir() if path != home.logs] if home.root.is_dir() else []
     for path in found:
         if path.is_dir() and not path.is_symlink():
@@ -160,9 +186,10 @@ def _bound(wanted: int) -> socket.socket:
 
 def _furnish(home: Home, state: State) -> None:
     """The folder, before anything runs in it."""
-    for folder in (home.root, home.bin, home.logs, home.run, home.gateway, home.prometheus):
-        folder.mkdir(parents=True, mode=0o700)
+    home.root.mkdir(parents=True, mode=0o700)
     home.write(state)
+    for folder in (home.bin, home.logs, home.run, home.gateway, home.prometheus):
+        folder.mkdir(mode=0o700)
     for name, path in programs(state.gateway).items():
         (home.bin / name).symlink_to(path)
     pki.make(home, state)

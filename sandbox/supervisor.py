@@ -56,7 +56,7 @@ class Supervisor:
             for name in self._lives:
                 self._start(name)
             while not self._over.is_set() and self._at_home():
-                for log in self.home.logs.glob("*.log"):
+                for log in self.home.logs.rglob("*.log"):
                     shorten(log, LOG_BYTES)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._over.wait(), LOOK_SECONDS)

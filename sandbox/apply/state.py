@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inference_rollouts.rehearsal.engine import Deployed, State
 from inference_rollouts.rehearsal.recording import Registration
+from sandbox import files
 
 
 class StateFile:
@@ -32,9 +32,7 @@ class StateFile:
     def write(self, state: State) -> None:
         """Replace the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps({urn: dataclasses.asdict(entry) for urn, entry in state.items()}, indent=1))
-        os.replace(partial, self.path)
+        files.replace(self.path, json.dumps({urn: dataclasses.asdict(entry) for urn, entry in state.items()}, indent=1))
 
 
 def _deployed(entry: Mapping[str, Any]) -> Deployed:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.files import replace
 from sandbox.home import Home
 
 ADMIN = "envoy-admin.sock"
@@ -57,9 +57,7 @@ class GatewayFiles:
 
 def write_json(path: Path, document: Any) -> None:
     """Replace a file as a whole: Envoy follows renames, and must never read half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(document, indent=1, sort_keys=True))
-    temporary.rename(path)
+    replace(path, json.dumps(document, indent=1, sort_keys=True))
 
 
 def read_json(path: Path) -> Any:

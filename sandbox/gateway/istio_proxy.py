@@ -49,12 +49,12 @@ class Proxy:
         """Start or exchange Envoy where there is another Gateway now; Envoy's exit code where it ended by itself."""
         try:
             gateway = self._oldest()
+            if gateway and gateway["metadata"]["uid"] != self._serves:
+                self._announce(gateway)
+                self.stop()
+                self._start(gateway)
         except KubeError as e:
-            log.info("gateways: %s", e)  # Envoy goes on with what it has
-            return self._ended()
-        if gateway and gateway["metadata"]["uid"] != self._serves:
-            self.stop()
-            self._start(gateway)
+            log.info("gateways: %s", e)  # Envoy goes on with what it has, and all is tried again
         return self._ended()
 
     def _ended(self) -> int | None:
@@ -66,12 +66,15 @@ class Proxy:
         # The items of a list do not say what they are.
         return None if oldest is None else {"apiVersion": GATEWAY.api_version, "kind": "Gateway", **oldest}
 
-    def _start(self, gateway: Gateway) -> None:
+    def _announce(self, gateway: Gateway) -> None:
+        """Make what istiod knows its proxy by."""
         namespace, name = gateway["metadata"]["namespace"], istio.workload(gateway)
         self._apply(SERVICE.path(namespace, name), istio.service(gateway, self._port))
         self._apply(ENDPOINT_SLICE.path(namespace, name), istio.endpoints(gateway, self._port))
         self._apply(POD.path(namespace, name), istio.pod(gateway))
         self._kube.patch(f"{POD.path(namespace, name)}/status", {"status": istio.POD_STATUS}, MERGE)
+
+    def _start(self, gateway: Gateway) -> None:
         write_json(self._files.bootstrap, istio.bootstrap(gateway))
         self._envoy, self._serves = start(command(self._files), self._files), gateway["metadata"]["uid"]
         log.info("Envoy serves the Gateway %s", gateway["metadata"]["name"])

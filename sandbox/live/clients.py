@@ -12,6 +12,9 @@ from inference_rollouts.plan.values import ServedVersionArgs
 from sandbox.home import SandboxError
 from sandbox.traffic.requests import ClosedLoop, OpenLoop, Requests, served_by
 
+LONGEST = 7 * 24 * 3600.0
+"""Seconds after which traffic ends by itself: no rehearsal takes so long."""
+
 ANSWERS_TIMEOUT = 60.0
 """Seconds within which a service that was created must answer."""
 
@@ -42,6 +45,7 @@ def requests(
         shapes={"chat": 3, "chat-stream": 1, "completion": 1},
         host=host.replace("*", "any"),
         versions={version.name: _pattern(version) for version in told},
+        seconds=LONGEST,
     )
 
 

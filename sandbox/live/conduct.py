@@ -7,6 +7,7 @@ or after the move in which it was sent.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from sandbox.live.story import moves
 from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.effect import took_effect
 from sandbox.traffic.load import Load
-from sandbox.traffic.split import smallest_sample
+from sandbox.traffic.split import sample_size
 from sandbox.traffic.verdict import within
 
 EFFECT_TIMEOUT = 30.0
@@ -42,6 +43,10 @@ class Decisions(Protocol):
         """A phase begins."""
         ...
 
+    def portion(self, models: Mapping[str, float]) -> float:
+        """The part of all requests that is counted, by the models asked for and their shares."""
+        ...
+
 
 class ByReply:
     """Pools tell in each reply which of them served it."""
@@ -52,6 +57,10 @@ class ByReply:
     def served(self, phase: PhaseCount) -> Mapping[str, int]:
         """The phase's own counts."""
         return phase.replies
+
+    def portion(self, models: Mapping[str, float]) -> float:  # noqa: ARG002 (a reply tells, whatever was asked for)
+        """All."""
+        return 1.0
 
 
 @dataclass
@@ -89,7 +98,7 @@ class Conductor:
                 return
             moved = self.move(origin, to)
             yield moved
-            if moved.refusals or moved.error:
+            if not moved.done:
                 return
 
     def move(self, origin: Step | None, to: Step, excused: str | None = None) -> Moved:
@@ -117,8 +126,9 @@ class Conductor:
             return Moved(_said(origin), str(to), seconds, applied.preview.refusals, applied.error, during)
         self.told(f"{name}: waiting for the effect")
         seconds["effect"], during = self._effect(applied, phase, before, after)
-        self.told(f"{to}: {self.sample(after)} requests")
-        settled = self._sample(str(to), after)
+        needed = self.sample(before, after)
+        self.told(f"{to}: {needed} requests")
+        settled = self._sample(str(to), needed, after)
         notes = _changes(stood, self.watch())
         written = applied.began_writing("HTTPRoute") is not None
         if seconds["effect"] is None and written and self._moves(before, after) and isinstance(self.decisions, ByReply):
@@ -134,9 +144,11 @@ class Conductor:
         stage: Stage = step
         return weights(stage, self.rollout.stable, self.rollout.canary)
 
-    def sample(self, wanted: Mapping[str, int]) -> int:
-        """How many requests are needed to judge these weights."""
-        return max(self.requests, *(int(SURE * smallest_sample(weight / 100)) for weight in wanted.values()))
+    def sample(self, before: Mapping[str, int], after: Mapping[str, int]) -> int:
+        """How many requests are needed to judge weights, also that they are not those from before."""
+        moved = [(before.get(version, 0) / 100, after.get(version, 0) / 100) for version in before.keys() | after.keys()]
+        counted = max(sample_size(*shares) for shares in moved)
+        return max(self.requests, math.ceil(SURE * counted / self.decisions.portion(self.load.requests.models)))
 
     def _moves(self, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
         return before.get(self.rollout.canary, 0) != after.get(self.rollout.canary, 0)
@@ -168,10 +180,9 @@ class Conductor:
             time.sleep(0.2)
             counts = self.load.counts()
 
-    def _sample(self, name: str, wanted: Mapping[str, int]) -> PhaseCount:
+    def _sample(self, name: str, needed: int, wanted: Mapping[str, int]) -> PhaseCount:
         """A phase of its own, long enough to judge the split."""
         self.decisions.begin()
-        needed = self.sample(wanted)
         return self.load.sample(name, needed, 60 + needed / 10, allow=self._allowed(wanted))
 
 
@@ -187,6 +198,5 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def _only(version: str | None, phase: PhaseCount) -> bool:
-    """Whether every failure of a phase is one of this version's."""
-    lost = {name for name, models in phase.versions.items() if any(served.failed for served in models.values())}
-    return bool(lost) and lost == {version}
+    """Whether every failure of a phase is one of this version's; one that nobody answered is not."""
+    return version is not None and 0 < phase.failed == phase.failed_of(version)

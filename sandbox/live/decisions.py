@@ -27,7 +27,7 @@ class ByDecision:
     Attributes:
         kubectl: of the cluster.
         namespace: of the pickers.
-        pickers: names of their Deployments, which label their pods `app`.
+        pickers: names of their Deployments.
         model: what clients ask for.
     """
 
@@ -45,6 +45,10 @@ class ByDecision:
         """Adapter version → requests since the phase began."""
         now = self._now()
         return {name: count for name in now if (count := now[name] - self._before[name])}
+
+    def portion(self, models: Mapping[str, float]) -> float:
+        """The part that asks for this model."""
+        return models[self.model] / sum(models.values())
 
     def _now(self) -> Counter[str]:
         counted: Counter[str] = Counter()

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,8 +14,9 @@ from typing import Any, Literal
 from inference_rollouts.plan import ModelServiceArgs
 from sandbox import control
 from sandbox.apply.kubectl import Kubectl
-from sandbox.gateway.files import read_json
-from sandbox.home import Home
+from sandbox.files import replace
+from sandbox.gateway.files import GatewayFiles, read_json, write_json
+from sandbox.home import Home, SandboxError
 from sandbox.live.deployer import Deployer
 from sandbox.nodes import faults as nodes
 
@@ -65,7 +66,7 @@ class Fault:
         where: when it strikes.
         strike: makes it; what it yields lasts until the context ends.
         refuses: whether the next raise must be refused while it lasts, as soon as the cluster knows.
-        known: whether the cluster's own status tells it.
+        known: whether the cluster's own status tells it; None where no status does.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Fault:
     where: Where
     strike: Callable[[Scene], Any]
     refuses: bool = True
-    known: Callable[[Scene], bool] = lambda _: True
+    known: Callable[[Scene], bool] | None = None
 
 
 def _unavailable(scene: Scene) -> bool:
@@ -93,31 +94,41 @@ def _cleared(scene: Scene) -> Iterator[None]:
         nodes.clear(scene.home.root)
 
 
+def _hit(names: Sequence[str]) -> None:
+    """Whatever follows would tell nothing where nothing was hit.
+
+    Raises:
+        SandboxError: nothing was.
+    """
+    if not names:
+        raise SandboxError("the fault hit nothing: the canary has no servers, picker or nodes of its own that it could strike")
+
+
 @contextmanager
 def _crash(scene: Scene) -> Iterator[None]:
     with _cleared(scene):
-        nodes.crash_servers(scene.home.root, {VERSION_LABEL: scene.canary}, again=True)
+        _hit(nodes.crash_servers(scene.home.root, {VERSION_LABEL: scene.canary}, again=True))
         yield
 
 
 @contextmanager
 def _oom(scene: Scene) -> Iterator[None]:
     with _cleared(scene):
-        nodes.oom(scene.home.root, {VERSION_LABEL: scene.canary}, again=True)
+        _hit(nodes.oom(scene.home.root, {VERSION_LABEL: scene.canary}, again=True))
         yield
 
 
 @contextmanager
 def _picker(scene: Scene) -> Iterator[None]:
     with _cleared(scene):
-        nodes.kill_picker(scene.home.root, scene.pool(scene.canary), scene.service.route.namespace, again=True)
+        _hit(nodes.kill_picker(scene.home.root, scene.pool(scene.canary), scene.service.route.namespace, again=True))
         yield
 
 
 @contextmanager
 def _vanish(scene: Scene) -> Iterator[None]:
     with _cleared(scene):
-        nodes.vanish_nodes(scene.home.root, scene.node_pool(scene.canary), again=True)
+        _hit(nodes.vanish_nodes(scene.home.root, scene.node_pool(scene.canary), again=True))
         yield
 
 
@@ -169,19 +180,17 @@ def _by_hand(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _slow_gateway(scene: Scene) -> Iterator[None]:
-    path = scene.home.gateway / "settings.json"
-    before = read_json(path) if path.exists() else {}
+    path = GatewayFiles(scene.home).settings
+    before = path.read_text("utf-8") if path.exists() else None
+    known = read_json(path)
     try:
-        _write(path, {**(before if isinstance(before, dict) else {}), "statusDelay": 60})
+        write_json(path, {**(known if isinstance(known, dict) else {}), "statusDelay": 60})
         yield
     finally:
-        _write(path, before)
-
-
-def _write(path: Any, document: object) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document), "utf-8")
-    partial.replace(path)
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            replace(path, before)
 
 
 @contextmanager
@@ -207,5 +216,5 @@ FAULTS: Mapping[str, Fault] = {
 
 def killed_after_the_route(scene: Scene, step: Any, file: str) -> int:
     """Runs an update in a process that kills itself (-9) as soon as the route is written; its exit code."""
-    command = [sys.executable, "-m", "sandbox.live.killed", str(scene.deployer.project), file, str(step)]
+    command = [sys.executable, "-m", "sandbox.live.killed", str(scene.deployer.project), file, str(step), scene.service.name]
     return subprocess.run(command, check=False, capture_output=True).returncode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inference_rollouts.rehearsal.walk import Step, at
+from sandbox.home import SandboxError
 from sandbox.live.conduct import Conductor
 from sandbox.live.faults import Fault, Scene, killed_after_the_route
 from sandbox.live.report import Counted, Moved
@@ -34,6 +36,7 @@ class Faulty:
         fault: which one.
         file: path of the stack file.
         found: what is reported of it, in the order in which it was found.
+        complete: whether the story came to its end.
     """
 
     conductor: Conductor
@@ -41,6 +44,11 @@ class Faulty:
     fault: Fault
     file: str
     found: dict[str, Any] = field(default_factory=dict)
+    complete: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if len(self._rungs) < 2:
+            raise SandboxError(f"--fault takes a ladder with a rung below 100, not {self._rungs}: add one to rollout.steps")
 
     def perform(self) -> Iterator[Moved]:
         """Up to the rung where it strikes, and back."""
@@ -62,7 +70,7 @@ class Faulty:
             self.conductor.deployer.patience = IMPATIENT
             built = self.conductor.deployer.up(self._config("prepare"))
             self._see(built.error or "the update to prepare was done")
-            yield self._fault_phase(phase, "baseline", "prepare")
+            yield self._fault_phase(phase, "baseline", "prepare", struck=bool(built.error))
             yield from self._refused("prepare", self._rungs[0])
             yield from self._back("prepare", "baseline")
 
@@ -77,15 +85,17 @@ class Faulty:
         with self._strike():
             if self.fault.name == "killed":
                 code = killed_after_the_route(self.scene, to, self.file)
+                struck = code == -signal.SIGKILL
                 self._see(f"the update's process ended with {code}")
             else:
                 applied = self.conductor.deployer.up(self._config(to))
+                struck = bool(applied.error)
                 self._see(
                     applied.error or "; ".join(applied.preview.refusals) or "the update was done as if nothing had happened"
                 )
-        yield self._fault_phase(phase, str(origin), str(to))
+        yield self._fault_phase(phase, str(origin), str(to), struck=struck)
         continued = self.conductor.move(origin, to)
-        self.found["continued by the next update"] = not continued.refusals and not continued.error
+        self.found["continued by the next update"] = continued.done
         yield continued
         yield from self._back(to, "prepare")
 
@@ -96,18 +106,27 @@ class Faulty:
             return
         with self._strike():
             phase = self._mark(f"{rung}, with the fault", self.scene.stable, self.scene.canary)
-            time.sleep(LASTS)
-            self._await_known(phase)
+            self._last(phase)
             yield self._fault_phase(phase, str(rung), str(rung))
             if self.fault.refuses:
                 yield from self._refused(rung, above)
             yield from self._back(rung, "prepare")
 
-    def _await_known(self, phase: PhaseCount) -> None:
-        """Until the cluster itself says so: before that nobody could refuse. Nodes that vanish take it most of a minute."""
-        while not self.fault.known(self.scene) and time.time() < phase.since + KNOWN_TIMEOUT:
-            time.sleep(0.5)
-        self.found["seconds until the cluster knew"] = round(time.time() - phase.since, 1)
+    def _last(self, phase: PhaseCount) -> None:
+        """Let traffic meet the fault, and the cluster's status tell of it: before that nobody could refuse."""
+        self.found["seconds until the cluster knew"] = self._await_known(phase)
+        time.sleep(max(0.0, phase.since + LASTS - time.time()))
+        self._await_known(phase)  # what crashes again and again is well in between
+
+    def _await_known(self, phase: PhaseCount) -> float | None:
+        """Seconds until it told; None where it never does. Nodes that vanish take it most of a minute."""
+        if self.fault.known is None:
+            return None
+        while not self.fault.known(self.scene):
+            if time.time() > phase.since + KNOWN_TIMEOUT:
+                return None
+            time.sleep(0.2)
+        return round(time.time() - phase.since, 1)
 
     # --- their parts --------------------------------------------------------------------------------------------------
 
@@ -125,7 +144,7 @@ class Faulty:
         moved = None
         for moved in self.conductor.perform(ladder[: ladder.index(rung) + 1]):
             yield moved
-        return not self.conductor.stop.is_set() and (moved is None or not (moved.refusals or moved.error))
+        return not self.conductor.stop.is_set() and (moved is None or moved.done)
 
     def _config(self, step: Step) -> Mapping[str, Any]:
         return at(self.conductor.config, self.conductor.rollout, step)
@@ -136,15 +155,21 @@ class Faulty:
     def _see(self, text: str) -> None:
         self.found.setdefault("the user sees", []).append(text)
 
-    def _fault_phase(self, phase: PhaseCount, origin: str, to: str) -> Moved:
-        """The requests of the fault: what stable lost is wrong; the rest is what the fault costs."""
+    def _fault_phase(self, phase: PhaseCount, origin: str, to: str, *, struck: bool = True) -> Moved:
+        """The requests of the fault: what the canary lost is its price, all else is wrong; so is a fault that did not strike."""
         counts = self.conductor.load.counts()
-        lost = {version: sum(s.failed for s in models.values()) for version, models in counts.versions.items()}
-        self.found["failed while it lasted"] = {version or "nobody's": n for version, n in lost.items()}
+        lost = {version: counts.failed_of(version) for version in counts.versions if version}
+        if nobodys := counts.failed - sum(lost.values()):
+            lost["nobody's"] = nobodys
+        self.found["failed while it lasted"] = lost
         self.found["requests while it lasted"] = counts.ok + counts.failed
-        by_stable = lost.get(self.scene.stable, 0)
-        notes = (f"stable lost {by_stable} requests to a fault of the canary",) if by_stable else ()
-        return Moved(origin, to, {"lasted": time.time() - phase.since}, notes=notes, faulty=Counted.of(counts))
+        notes = [] if struck else ["the fault did not strike: the update went through"]
+        notes += [
+            f"{number} requests failed that are {whose}, to a fault of the canary"
+            for name, whose in ((self.scene.stable, "stable's"), ("nobody's", "nobody's"))
+            if (number := lost.get(name, 0))
+        ]
+        return Moved(origin, to, {"lasted": time.time() - phase.since}, notes=tuple(notes), faulty=Counted.of(counts))
 
     def _refused(self, origin: Step, to: Step) -> Iterator[Moved]:
         """The next raise: it must be refused, and say why."""
@@ -163,6 +188,7 @@ class Faulty:
         update = moved.seconds.get("update")
         self.found["rollback: seconds of the whole update"] = None if update is None else round(update, 2)
         self.found["rollback: seconds from the command to the effect"] = self._until_effect(began)
+        self.complete = moved.done
         yield moved
 
     def _until_effect(self, began: float) -> float | None:

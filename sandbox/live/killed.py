@@ -1,4 +1,7 @@
-"""An update that is killed (-9) right after it has written the route: `python -m sandbox.live.killed PROJECT FILE STAGE`."""
+"""An update that is killed (-9) right after it has written the route.
+
+python -m sandbox.live.killed PROJECT FILE STAGE SERVICE
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ def die_at_the_route(step: Step) -> None:
 
 def main() -> None:
     """Run it; does not return."""
-    project, path, stage = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    project, path, stage, service = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
     file = read(path)
-    rollout = Rehearsal(project, file.stack, file.config).rollouts()[0]
+    rollout = next(r for r in Rehearsal(project, file.stack, file.config).rollouts() if r.service == service)
     deployer = Deployer(Home.default(), project, file.stack, wrote=die_at_the_route)
     deployer.up(at(file.config, rollout, int(stage)))
 

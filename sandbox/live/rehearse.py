@@ -17,6 +17,8 @@ from inference_rollouts.plan import ModelServiceArgs, plan_for
 from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf, Step, at, own_keys
 from inference_rollouts.settings import load as load_settings
 from inference_rollouts.settings.stack_file import StackFile
+from sandbox.apply.kubectl import KubectlError
+from sandbox.apply.update import UpdateFailed
 from sandbox.home import Home, SandboxError
 from sandbox.live import clients, world
 from sandbox.live.conduct import ByReply, Conductor, Decisions
@@ -28,6 +30,9 @@ from sandbox.live.report import LiveReport, LiveRollout, Moved, Streams
 from sandbox.live.show import Screen
 from sandbox.live.story import straight_up, whole_story
 from sandbox.live.watch import standing
+from sandbox.nodes.faults import FaultError
+from sandbox.nodes.settings import configure
+from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.load import Load
 from sandbox.traffic.requests import Requests, long_streams
 
@@ -50,7 +55,7 @@ class Options:
     """
 
     requests: int = 1000
-    rate: float = 200
+    rate: float = 100
     whole: bool = False
     streams: int = 4
     stream_seconds: float = 30.0
@@ -90,9 +95,13 @@ class Live:
             Stopped: it was stopped; what stood is taken down.
         """
         began, start = datetime.now(UTC), time.monotonic()
-        rehearsal = Rehearsal(self.project, self.file.stack, self.file.config)
-        with alone(self.home):
-            found = tuple(self._rollout(rollout) for rollout in rehearsal.rollouts())
+        rollouts = Rehearsal(self.project, self.file.stack, self.file.config).rollouts()
+        refuse_faults_of_adapters(rollouts, self.options.fault)
+        try:
+            with alone(self.home):
+                found = tuple(self._rollout(rollout) for rollout in rollouts)
+        except (KubectlError, UpdateFailed, FaultError) as e:
+            raise SandboxError(f"the sandbox does not do what it should: {e}; see: rollout sandbox status") from e
         state = self.home.running()
         return LiveReport(
             self.file.stack, state.gateway, machine(), began.isoformat("T", "seconds"), time.monotonic() - start, found
@@ -102,15 +111,16 @@ class Live:
         moves: list[Moved] = []
         with self.screen.rollout(self.file.stack, rollout), self.created(rollout) as (load, streams):
             conductor = self.conductor(rollout, load)
-            faulty = self._faulty(rollout, conductor)
-            for moved in faulty.perform() if faulty else conductor.perform(story(rollout, self.options)):
+            faulty, steps = self._faulty(rollout, conductor), story(rollout, self.options)
+            for moved in faulty.perform() if faulty else conductor.perform(steps):
                 moves.append(moved)
                 self.screen.moved(moved)
             if self.stop.is_set():
                 raise Stopped
             self.screen.doing("waiting for the last replies")
             finished = self._streamed(streams)
-            moves = _with_leftovers(moves, load, rollout.canary if faulty else None)
+            complete = faulty.complete if faulty else len(moves) == len(steps) - 1 and all(moved.done for moved in moves)
+            moves = with_leftovers(moves, load.stop().whole, rollout.canary if faulty else None)
             self.screen.doing("taking everything down")
         result = LiveRollout(
             rollout.service,
@@ -121,6 +131,7 @@ class Live:
             tuple(moves),
             finished,
             faulty.found if faulty else None,
+            complete,
         )
         self.screen.closing(result)
         return result
@@ -179,8 +190,8 @@ class Live:
     def _create(self, rollout: RolloutOf) -> None:
         self.deployer.destroy()
         stack = load_settings(own_keys(self.file.config))
-        world.furnish(self.deployer.kubectl, self.deployer.pools, stack, self.home.running().gateway)
-        world.pace(self.home, clients.TOKEN_SECONDS)
+        world.furnish(self.deployer.kubectl, stack, self.home.running().gateway)
+        configure(self.home.root, tokenSeconds=clients.TOKEN_SECONDS)
         created = self.deployer.up(at(self.file.config, rollout, "baseline"))
         if not created.done:
             why = "; ".join(created.preview.refusals) or created.error
@@ -240,18 +251,31 @@ def story(rollout: RolloutOf, options: Options) -> Sequence[Step]:
     return whole_story(rollout.ladder) if options.whole else straight_up(rollout.ladder)
 
 
-def _with_leftovers(moves: list[Moved], load: Load, excused: str | None) -> list[Moved]:
-    """Requests that were under way when their phase was judged end here: a failure among them counts as the last move's.
+def refuse_faults_of_adapters(rollouts: Sequence[RolloutOf], fault: str | None) -> None:
+    """Faults strike what a version has of its own: an adapter has neither servers nor a picker nor nodes.
+
+    Raises:
+        SandboxError: a fault is wanted, and there is a rollout of an adapter.
+    """
+    adapters = [rollout.adapter for rollout in rollouts if rollout.adapter]
+    if fault and adapters:
+        raise SandboxError(
+            f"--fault {fault} strikes servers of the canary's own, and adapter {adapters[0]} has none; "
+            "take a stack file whose rollouts are of versions only"
+        )
+
+
+def with_leftovers(moves: list[Moved], whole: PhaseCount, excused: str | None) -> list[Moved]:
+    """Requests that were under way when their phase was judged: a failure among them counts as the last move's.
 
     Args:
         moves: all moves.
-        load: the traffic; it ends here.
+        whole: counts of all requests, those between the moves too, when none is under way any more.
         excused: a version that met a fault on purpose.
     """
-    whole = load.stop().whole
     lost = whole.failed - sum(moved.failed for moved in moves)
     if excused:
-        lost = sum(served.failed for name, models in whole.versions.items() if name != excused for served in models.values())
+        lost -= whole.failed_of(excused)
     if lost <= 0 or not moves:
         return moves
     return [*moves[:-1], replace(moves[-1], notes=(*moves[-1].notes, f"{lost} more requests failed after their phase"))]

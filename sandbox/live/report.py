@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,11 @@ class Moved:
         return sum(counted.failed for counted in (self.during, self.after) if counted)
 
     @property
+    def done(self) -> bool:
+        """Whether it was made, whatever became of the requests."""
+        return not self.refusals and not self.error
+
+    @property
     def wrong(self) -> list[str]:
         """What is not as it should be, a sentence each."""
         name = f"{self.origin or 'nothing'} to {self.to}"
@@ -85,6 +90,7 @@ class Moved:
         said += [f"{name} ended half-way: {self.error}"] if self.error else []
         said += [f"{name}: {self.failed:,} of {self.requests:,} requests failed"] if self.failed else []
         said += [f"{name}: {share.sentence}" for share in self.shares if share.verdict == "fail"]
+        said += [f"{name}: too few requests to judge: {s.sentence}" for s in self.shares if s.verdict == "unknown"]
         return said + [f"{name}: {note}" for note in self.notes]
 
     def to_json(self) -> dict[str, Any]:
@@ -135,7 +141,16 @@ class Streams:
 
 @dataclass(frozen=True)
 class LiveRollout:
-    """One rollout, rehearsed live."""
+    """One rollout, rehearsed live.
+
+    Attributes:
+        service, adapter, kind: what is rolled out; adapter is None for servers.
+        stable, canary: versions.
+        moves: in the order in which they were made.
+        streams: long generations meanwhile; None where none were wanted.
+        fault: what is reported of a fault that was made on purpose.
+        complete: whether the story came to its end.
+    """
 
     service: str
     adapter: str | None
@@ -145,6 +160,7 @@ class LiveRollout:
     moves: tuple[Moved, ...]
     streams: Streams | None = None
     fault: Mapping[str, Any] | None = None
+    complete: bool = False
 
     @property
     def requests(self) -> int:
@@ -163,6 +179,10 @@ class LiveRollout:
         said = [sentence for move in self.moves for sentence in move.wrong]
         if self.streams and self.streams.failed:
             said.append(f"{self.streams.failed} of {self.streams.failed + self.streams.finished} long streams did not finish")
+        if self.streams and not self.streams.failed + self.streams.finished:
+            said.append("no long stream was under way")
+        if not self.complete:
+            said.append(f"the rollout of {self.adapter or self.service} ended early, after {len(self.moves)} moves")
         return said
 
     def to_json(self) -> dict[str, Any]:
@@ -176,6 +196,7 @@ class LiveRollout:
             "moves": [move.to_json() for move in self.moves],
             "streams": self.streams and dataclasses.asdict(self.streams),
             "fault": self.fault,
+            "complete": self.complete,
             "requests": self.requests,
             "failed": self.failed,
         }
@@ -242,8 +263,3 @@ class LiveReport:
             "wrong": self.wrong,
             "verdict": self.verdict,
         }
-
-
-def unknown_splits(moves: Sequence[Moved]) -> list[Share]:
-    """Shares on which there is no verdict, since the sample was too small."""
-    return [share for move in moves for share in move.shares if share.verdict == "unknown"]

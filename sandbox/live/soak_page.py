@@ -23,7 +23,7 @@ def _lines(reports: Sequence[LiveReport], faults: Sequence[LiveReport], machine:
     yield from (
         "# Soak",
         "",
-        f"Written by `make soak` on {day}; {machine}, everything on that one machine: Kubernetes, Envoy with the sandbox's controller",
+        f"Written by `make soak` on {day}; {machine}, everything on that one machine: Kubernetes, Envoy with its controller",
         f"({gateways}), endpoint pickers, simulated servers and clients. See [sandbox.md](sandbox.md) for what is real in it.",
         "",
         f"**{sent:,} requests, {lost:,} failed**, {moves} moves, {minutes:.0f} minutes. Each example went up its ladder, back to `prepare` from",
@@ -38,7 +38,8 @@ def _lines(reports: Sequence[LiveReport], faults: Sequence[LiveReport], machine:
         "",
         "*Furthest split*: of all splits that were judged, the one furthest from its weights, in standard deviations of a sample of",
         f"its size; {SIGMAS:g} would be wrong. *Weight acts after*: from the beginning of the write (kubectl's start included) to the moment from",
-        "which requests went by the new weights. For adapters nobody can tell that moment from outside.",
+        "which requests went by the new weights. For adapters nobody can tell that moment from outside. *p50*: the median of the moves' own;",
+        "*p99*: that of the worst move.",
         "",
     )
     if streams := [r.streams for r in rollouts if r.streams]:

@@ -33,11 +33,6 @@ def straight_up(ladder: Sequence[Stage]) -> list[Step]:
     return [*ladder, "finish"]
 
 
-def is_raise(origin: Step | None, to: Step) -> bool:
-    """Whether the canary's weight goes up."""
-    return weight_at(to) > (weight_at(origin) if origin is not None else 0)
-
-
 def weight_at(step: Step) -> int:
     """The canary's weight.
 

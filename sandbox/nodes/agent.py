@@ -14,7 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.home import Home, cache
+from sandbox.home import Home
 from sandbox.nodes import control, store
 from sandbox.nodes.faulting import Faulting
 from sandbox.nodes.host import Host
@@ -37,14 +37,13 @@ MONITORINGS = "/apis/monitoring.googleapis.com/v1/podmonitorings"
 
 
 def host_of(home: Home) -> Host:
-    """The host of a sandbox. Without a folder of programs it takes those of the cache, which is for development."""
-    programs = home.bin if home.bin.is_dir() else cache() / "warm"
+    """The host of a sandbox."""
     return Host(
         kube=Kube(home.kubeconfig),
         kubeconfig=home.kubeconfig,
         folder=home.root / "nodes" / "pods",
         logs=home.logs / "pods",
-        tools=Tools(programs, store.serve()),
+        tools=Tools(home.bin, store.serve()),
         settings=SettingsFile(home.root / "nodes.json"),
         faults=Faults(home.root / "nodes" / "faults.json"),
     )

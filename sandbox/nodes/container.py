@@ -134,7 +134,7 @@ class Container:
 
     async def _once(self, launch: Launch) -> None:
         """One run, from start to end."""
-        self._launch, started_at = launch, now()
+        self._launch, self._reason, started_at = launch, "", now()
         self._over.clear()
         self._prober = Prober(self.spec, self.ip, self.around.changed, self._probe_failed)
         self._show({"running": {"startedAt": started_at}})
@@ -146,7 +146,7 @@ class Container:
             probing.cancel()
             self._over.set()
             self.process = self._prober = None
-        reason, self._reason = self._reason or ("Error" if code else "Completed"), ""
+        reason = self._reason or ("Error" if code else "Completed")
         ended = {"exitCode": code, "reason": reason, "startedAt": started_at, "finishedAt": now()}
         self.last_state = {"terminated": ended}
         self._show({"terminated": ended})

@@ -205,16 +205,3 @@ def is_ready(found: Object) -> bool:
     """Whether a Node is Ready."""
     conditions = (found.get("status") or {}).get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def apply_pool(kube: Kube, name: str, inputs: Mapping[str, Any]) -> None:
-    """Create or change the pool of that name: see `NodePools.apply`."""
-    NodePools(kube).apply({**inputs, "name": name})
-
-
-def delete_pool(kube: Kube, name: str) -> None:
-    """Drain and remove a pool: see `NodePools.delete`. One that does not stand is no error."""
-    pools = NodePools(kube)
-    pool = pools.read().get(name)
-    if pool:
-        pools.delete(pool.inputs)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sandbox import files
 from sandbox.nodes.host import Host, Object
 from sandbox.nodes.kubelet import Kubelet
 from sandbox.nodes.pod import Pod
@@ -94,6 +95,4 @@ def _row(pod: Pod) -> dict[str, Any]:
 
 def _replace(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), "utf-8")
-    partial.replace(path)
+    files.replace(path, json.dumps(content, indent=1))

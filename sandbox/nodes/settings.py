@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from sandbox import files
+
 log = logging.getLogger("settings")
 
 VERSION_LABEL = "inference-rollouts/version"
@@ -144,6 +146,4 @@ def configure(home: Path, **settings: Any) -> None:
     versions = {**content.get("versions", {}), **settings.pop("versions", {})}
     merged = {key: value for key, value in {**content, "versions": versions, **settings}.items() if value not in (None, {})}
     parse(merged)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(merged, indent=1), "utf-8")
-    partial.replace(path)
+    files.replace(path, json.dumps(merged, indent=1))

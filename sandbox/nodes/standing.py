@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sandbox import files
 from sandbox.nodes.launch import Role
 
 Kind = Literal["crash", "oom", "block"]
@@ -89,6 +90,4 @@ class Faults:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps([asdict(fault) for fault in self._standing]), "utf-8")
-        partial.replace(self._path)
+        files.replace(self._path, json.dumps([asdict(fault) for fault in self._standing]))

@@ -10,9 +10,6 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
-LLM_D_CONFIG = "apiVersion: llm-d.ai/"
-GIE_CONFIG = "apiVersion: inference.networking.x-k8s.io/"
-
 
 def config_maps(pod: Object) -> list[str]:
     """Names of the ConfigMaps that are mounted."""

@@ -165,10 +165,9 @@ class PhaseCount:
         """Version → replies, good or failed, of those that tell their version: what a split is judged by."""
         return {v: sum(s.replies for s in models.values()) for v, models in self.versions.items() if v}
 
-    @property
-    def rate(self) -> float:
-        """Finished requests a second."""
-        return (self.ok + self.failed) / self.seconds if self.seconds > 0 else 0.0
+    def failed_of(self, version: str) -> int:
+        """Failed replies of one version; a request that got no reply is nobody's."""
+        return sum(served.failed for served in self.versions.get(version, {}).values())
 
 
 @dataclass(frozen=True)

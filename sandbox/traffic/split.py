@@ -12,15 +12,14 @@ measures that m from the counts themselves: it is 1 for independent requests. It
 1, so that a gateway that does not draw per request fails.
 
 **The sample.** Up to sigmas²/(w(1-w)) requests the tolerance reaches down to 0 or up to 1: a version that got nothing at all
-would pass. The verdict is then "unknown". To tell neighbouring rungs apart takes what `sample_size` says.
+would pass. The verdict is then "unknown". To tell a share that moved from one that did not takes what `sample_size` says.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 SIGMAS = 4.0
 CONFIDENCE_95 = 1.959963984540054
@@ -93,22 +92,18 @@ def _above(bound: float) -> int:
     return math.floor(bound * (1 + 1e-9)) + 1
 
 
-def sample_size(steps: Sequence[float], sigmas: float = SIGMAS) -> dict[float, int]:
-    """Requests that each rung takes, so that a verdict can be given and no neighbouring rung would get the same one.
+def sample_size(before: float, after: float, sigmas: float = SIGMAS) -> int:
+    """Requests that a share takes after a move, so that a verdict can be given and one that did not move is called wrong.
 
     Args:
-        steps: the canary's shares, rising, without 0 (which every first rung has as its neighbour).
+        before, after: the share, between 0 and 1; the same where it does not move.
         sigmas: of the tolerance.
 
-    >>> sample_size([0.01, 0.10, 0.50, 1])
-    {0.01: 1617, 0.1: 316, 0.5: 65, 1: 17}
+    >>> [sample_size(0.10, 0.25), sample_size(0.01, 0), sample_size(0.50, 0.50)]
+    [383, 1585, 65]
     """
-    needed = {step: smallest_sample(step, sigmas) for step in steps}
-    for lower, higher in pairwise([0.0, *steps]):
-        apart = tells_apart(lower, higher, sigmas)
-        for step in {lower, higher} & needed.keys():
-            needed[step] = max(needed[step], apart)
-    return needed
+    smallest = smallest_sample(after, sigmas)
+    return smallest if before == after else max(smallest, tells_apart(before, after, sigmas))
 
 
 def false_alarm(wanted: float, n: int, sigmas: float = SIGMAS) -> float:

@@ -29,3 +29,10 @@ def shared_home() -> Iterator[Home]:
         control.up(own)
         yield own
         control.down(own)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A test that passed at its second try failed at its first: what it said then is said, too."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"tried again: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)

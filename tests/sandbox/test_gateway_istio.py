@@ -12,7 +12,7 @@ from sandbox.gateway import istio
 from sandbox.home import Home
 from sandbox.nodes.kube import Kube
 from sandbox.nodes.pools import SYSTEM_POOL
-from sandbox.nodes.provision import apply_pool
+from sandbox.nodes.provision import NodePools
 from sandbox.traffic.load import Load
 from sandbox.traffic.requests import ClosedLoop, Requests
 from tests.sandbox.gateway_cluster import BOTH, Cluster, eventually, gateway, version, weighted
@@ -25,7 +25,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     home = Home(tmp_path_factory.mktemp("istio") / "home")
     control.up(home, "istio")
     try:
-        apply_pool(Kube(home.kubeconfig), "default-pool", {**SYSTEM_POOL, "nodeCount": 2})
+        NodePools(Kube(home.kubeconfig)).apply({**SYSTEM_POOL, "nodeCount": 2})
         found = Cluster(home)
         found.apply(gateway(istio.CLASS), *version("llm"), *version("llm-new"), weighted({"llm": 100, "llm-new": 0}))
         found.kubectl("wait", "deployment", "--all", "--for=condition=Available", "--timeout=120s")

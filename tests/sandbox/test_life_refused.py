@@ -41,6 +41,31 @@ def test_where_no_namespaces_are_allowed(home: Home, tmp_path: Path, monkeypatch
     assert not home.root.exists()
 
 
+@pytest.mark.parametrize("logs", [False, True])
+def test_a_folder_that_holds_something_else_is_left_alone(home: Home, logs: bool) -> None:
+    """As after ROLLOUT_SANDBOX_HOME=$HOME."""
+    (home.root / "photos").mkdir(parents=True)
+    if logs:
+        home.logs.mkdir()
+    for words in (["up"], ["down"]):
+        done = CliRunner().invoke(everything(), ["sandbox", *words])
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert (
+            "is no sandbox's folder (it holds photos), and a sandbox removes what is in its own: nothing is done" in done.stderr
+        )
+    with pytest.raises(SandboxError, match="no sandbox's folder"):
+        starting.start(home, "gke", lambda part, seconds: None)
+    assert (home.root / "photos").is_dir()
+
+
+def test_a_sandboxs_folder_without_a_readable_state_can_be_cleared(home: Home) -> None:
+    home.bin.mkdir(parents=True)
+    (home.bin / starting.PROGRAM).symlink_to("/nowhere")
+    home.state_file.write_text("{")
+    assert control.down(home)
+    assert list(home.root.iterdir()) == []
+
+
 def test_where_the_tools_or_linux_itself_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(SandboxError, match="needs unshare, which is not on PATH; install the package util-linux"):

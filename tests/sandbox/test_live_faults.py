@@ -13,6 +13,9 @@ pytestmark = pytest.mark.sandbox
 LONGEST_WAY_BACK = 30.0
 """Seconds; far above what it takes (see docs/soak.md), and far below a time-out."""
 
+SLOW = 55.0
+"""Seconds: the status of a slow gateway comes after 60, and an update waits for it."""
+
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_stable_loses_nothing_the_user_is_told_and_the_way_back_works(shared_home: Home, name: str):
@@ -31,3 +34,5 @@ def test_stable_loses_nothing_the_user_is_told_and_the_way_back_works(shared_hom
     back = found["rollback: seconds from the command to the effect"]
     assert (back is None) == (FAULTS[name].where == "before")
     assert back is None or back < LONGEST_WAY_BACK
+    if name == "slow-gateway":
+        assert found["rollback: seconds of the whole update"] > SLOW, "else the gateway was not slow"

@@ -13,7 +13,7 @@ from inference_rollouts.rehearsal.walk import Rehearsal, Step
 from inference_rollouts.settings.stack_file import read
 from sandbox import control
 from sandbox.home import Home
-from sandbox.live.report import LiveReport, unknown_splits
+from sandbox.live.report import LiveReport
 from sandbox.live.story import moves, weight_at, whole_story
 from tests.conftest import ROOT
 from tests.sandbox.live import STACKS, rehearsed
@@ -25,7 +25,6 @@ def assert_clean(report: LiveReport) -> None:
     assert report.clean, report.verdict
     for rollout in report.rollouts:
         assert rollout.failed == 0
-        assert unknown_splits(rollout.moves) == [], "a sample was too small to judge"
         assert all(share.verdict == "pass" for move in rollout.moves for share in move.shares)
         assert all(move.shares for move in rollout.moves)
 

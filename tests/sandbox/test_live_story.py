@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sandbox.live.decisions import decisions
@@ -36,7 +38,7 @@ def counted(requests: int = 2000, failed: int = 0) -> Counted:
 
 
 def rollout(*made: Moved, streams: Streams | None = None, fault: dict | None = None) -> LiveRollout:
-    return LiveRollout("llm", None, "node", "llm", "llm-new", made, streams, fault)
+    return LiveRollout("llm", None, "node", "llm", "llm-new", made, streams, fault, complete=True)
 
 
 def report(*rollouts: LiveRollout) -> LiveReport:
@@ -64,6 +66,8 @@ def test_a_clean_run():
         (Moved("1", "10", after=counted(50, 1)), "1 to 10: 1 of 50 requests failed"),
         (Moved("1", "10", notes=("pod a has changed",)), "1 to 10: pod a has changed"),
         (Moved("1", "10", shares=tuple(within({"a": 90, "b": 10}, {"a": 1000, "b": 1000}))), "1 to 10: a served 1,000 of 2,000"),
+        (Moved("1", "10", shares=tuple(within({"a": 90, "b": 10}, {"a": 18, "b": 2}))), "1 to 10: too few requests to judge: a "),
+        (Moved("1", "10", shares=tuple(within({"a": 90, "b": 10}, {}))), "1 to 10: too few requests to judge: a served 0 of 0"),
     ],
 )
 def test_whatever_is_wrong_makes_it_not_clean_and_is_said(moved, said):
@@ -88,6 +92,16 @@ def test_what_met_a_fault_on_purpose_is_no_failure():
 
 def test_nothing_tried_is_not_clean():
     assert not report().clean
+
+
+def test_a_story_that_ended_early_is_not_clean():
+    early = report(replace(rollout(GOOD), complete=False))
+    assert early.verdict == "not clean: the rollout of llm ended early, after 1 moves"
+    assert early.to_json()["rollouts"][0]["complete"] is False
+
+
+def test_long_streams_that_never_ran_are_wrong():
+    assert report(rollout(GOOD, streams=Streams(30, 0, 0))).wrong == ["no long stream was under way"]
 
 
 def test_the_table_shows_each_version_and_what_is_wrong():

@@ -180,10 +180,14 @@ def test_a_container_that_is_killed_is_started_again_at_once_then_later(tmp_path
         await until(lambda: "waiting" in container.state)
         assert container.state["waiting"]["reason"] == "CrashLoopBackOff"
         assert container.last_state["terminated"]["reason"] == "Error"
+        container.kill("OOMKilled")  # nothing runs that could be
         container.retry()
         await until(lambda: container.process)
+        container.kill()
+        await until(lambda: container.restarts == 3)
+        assert container.last_state["terminated"]["reason"] == "Error"
 
-    assert play(story, Around(SLEEP), tmp_path).restarts == 2
+    assert play(story, Around(SLEEP), tmp_path).restarts == 3
 
 
 def test_a_container_that_ends_by_itself_keeps_its_exit_code_and_its_output(tmp_path: Path) -> None:

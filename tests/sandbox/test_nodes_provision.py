@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from sandbox.nodes.kube import Kube, KubeError
-from sandbox.nodes.provision import NODES, NodePools, Pool, apply_pool, delete_pool
+from sandbox.nodes.provision import NODES, NodePools, Pool
 
 POOL: dict[str, Any] = {
     "name": "llm",
@@ -104,8 +104,8 @@ def pools(kube: FakeKube, **more: Any) -> NodePools:
 
 
 def test_a_pool_is_created_with_its_nodes_and_applied_again_without_change(kube: FakeKube) -> None:
-    apply_pool(cast(Kube, kube), "llm", POOL)
-    apply_pool(cast(Kube, kube), "llm", POOL)
+    pools(kube).apply(POOL)
+    pools(kube).apply(POOL)
 
     assert kube.names() == ["gke-llm-us-central1-a-0", "gke-llm-us-central1-a-1"]
     assert pools(kube).read() == {"llm": Pool(POOL)}
@@ -143,11 +143,11 @@ def test_a_deleted_pool_is_drained_as_its_disruption_budgets_allow(kube: FakeKub
     kube.put("gke-llm-us-central1-a-0")
     kube.budget_refuses = 2
 
-    delete_pool(cast(Kube, kube), "llm")
+    pools(kube).delete(POOL)
 
     assert kube.evictions == 3
     assert (kube.names(), kube.pods, pools(kube).read()) == ([], [], {})
-    delete_pool(cast(Kube, kube), "llm")
+    pools(kube).delete(POOL)
 
 
 def test_a_budget_that_never_allows_it_holds_a_deletion_up_for_so_long_only(kube: FakeKube) -> None:

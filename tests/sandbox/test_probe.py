@@ -70,11 +70,10 @@ def stack(shared_home: Home, tmp_path: Path) -> Iterator[Stack]:
         deployer = Deployer(shared_home, ROOT, "node-update")
         found = Stack(shared_home, deployer, config, tmp_path / "Pulumi.node-update.yaml")
         found.at("prepare", test={"header": "x-canary", "value": "yes", "required": True})
-        world.furnish(deployer.kubectl, deployer.pools, load_settings(own_keys(config)), shared_home.running().gateway)
+        world.furnish(deployer.kubectl, load_settings(own_keys(config)), shared_home.running().gateway)
         yield found
         deployer.destroy()
         deployer.kubectl.run("delete", "gateway", "my-inference-gateway")
-        deployer.pools.delete(world.SYSTEM_POOL)
 
 
 def test_the_first_raise_waits_for_a_probe_that_passes(stack: Stack):

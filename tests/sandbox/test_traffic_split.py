@@ -64,11 +64,10 @@ def test_from_the_smallest_sample_on_nothing_and_everything_fail(wanted: float) 
 
 @QUICK
 @given(ladders)
-def test_with_the_sample_of_a_ladder_no_observed_share_passes_for_two_rungs(steps: list[float]) -> None:
-    needed = split.sample_size(steps)
-    for lower, higher in pairwise(steps):
-        n = max(needed[lower], needed[higher])
-        assert lower + split.tolerance(lower, n) < higher - split.tolerance(higher, n)
+def test_with_the_sample_of_a_move_no_observed_share_passes_before_and_after_it(steps: list[float]) -> None:
+    for lower, higher in pairwise([0.0, *steps]):
+        for n in (split.sample_size(lower, higher), split.sample_size(higher, lower)):
+            assert lower + split.tolerance(lower, n) < higher - split.tolerance(higher, n)
 
 
 @QUICK

@@ -1,0 +1,203 @@
+"""How moves are conducted and counted, with traffic and deployer played: what is sent, what stops a story, whose a failure is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf
+from inference_rollouts.settings.stack_file import read
+from sandbox.apply.kubectl import Kubectl
+from sandbox.home import Home, SandboxError
+from sandbox.live import soak
+from sandbox.live.conduct import ByReply, Conductor
+from sandbox.live.decisions import ByDecision
+from sandbox.live.faults import FAULTS, Scene
+from sandbox.live.faulty import Faulty
+from sandbox.live.rehearse import refuse_faults_of_adapters, with_leftovers
+from sandbox.live.report import LiveReport, LiveRollout, Moved
+from sandbox.live.show import Screen
+from sandbox.traffic.counts import Latency, PhaseCount, Served
+from tests.conftest import ROOT
+
+NONE = Latency(0, 0, 0, 0, 0)
+
+
+def counts(ok: dict[str, int], failed: dict[str, int] | None = None, nobodys: int = 0) -> PhaseCount:
+    """A phase with these replies by version, and requests that got none."""
+    failed = failed or {}
+    versions = {name: {"llm": Served(ok.get(name, 0), failed.get(name, 0))} for name in ok.keys() | failed.keys()}
+    lost = sum(failed.values()) + nobodys
+    good = sum(ok.values())
+    return PhaseCount("", time.time(), 1.0, good + lost, good, lost, 0, versions, {}, {}, {}, (), NONE, NONE, 0.0)
+
+
+class Traffic:
+    """Says what it is told to."""
+
+    def __init__(self, said: PhaseCount, **models: float) -> None:
+        self.requests = SimpleNamespace(versions={"llm": "", "llm-new": ""}, models=models or {"llm": 1.0})
+        self.said, self.asked = said, [0]
+
+    def mark(self, phase: str, *, allow: Any = None) -> PhaseCount:
+        return self.said
+
+    def counts(self) -> PhaseCount:
+        return self.said
+
+    def sample(self, phase: str, requests: int, timeout: float, *, allow: Any = None) -> PhaseCount:
+        self.asked.append(requests)
+        return self.said
+
+
+class Deployer:
+    """Every update goes through, or ends with this error."""
+
+    def __init__(self, error: str = "") -> None:
+        self.error, self.patience = error, 0.0
+
+    def preview(self, config: Any) -> None:
+        """Nothing to say."""
+
+    def up(self, config: Any) -> Any:
+        preview = SimpleNamespace(refusals=())
+        done = not self.error
+        return SimpleNamespace(
+            preview=preview, error=self.error, done=done, began=0.0, ended=1.0, began_writing=lambda kind: None
+        )
+
+
+def rollouts(stack: str) -> list[RolloutOf]:
+    file = read(ROOT / "stacks" / f"Pulumi.{stack}.yaml")
+    return list(Rehearsal(ROOT, file.stack, file.config).rollouts())
+
+
+def conductor(traffic: Traffic, deployer: Deployer | None = None, decisions: Any = None, requests: int = 1) -> Conductor:
+    file = read(ROOT / "stacks/Pulumi.node-update.yaml")
+    (rollout,) = rollouts("node-update")
+    played = cast(Any, deployer or Deployer())
+    return Conductor(played, file.config, rollout, cast(Any, traffic), decisions or ByReply(), requests)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "least"),
+    [
+        ({"llm": 90, "llm-new": 10}, {"llm": 75, "llm-new": 25}, 383),  # 85 would do, were it not for the 10 % before
+        ({"llm": 100, "llm-new": 0}, {"llm": 99, "llm-new": 1}, 1617),
+        ({"llm": 99, "llm-new": 1}, {"llm": 100, "llm-new": 0}, 1585),  # fewer would show no canary at 1 % either
+        ({"llm": 100}, {"llm": 100}, 1),
+    ],
+)
+def test_a_sample_is_large_enough_to_tell_that_weights_have_moved(before: dict[str, int], after: dict[str, int], least: int):
+    assert least <= conductor(Traffic(counts({}))).sample(before, after) <= 1.25 * least + 1
+    assert conductor(Traffic(counts({})), requests=5000).sample(before, after) == 5000
+
+
+def test_where_only_some_requests_are_counted_more_are_sent():
+    decisions = ByDecision(Kubectl("", ROOT), "default", (), "tone")
+    half = conductor(Traffic(counts({}), llama=1.0, tone=1.0), decisions=decisions)
+    assert half.sample({"v1": 90, "v2": 10}, {"v1": 50, "v2": 50}) >= 2 * 65
+
+
+def test_after_a_move_that_was_not_done_nothing_more_is_tried():
+    made = list(conductor(Traffic(counts({})), Deployer("it broke")).perform(["baseline", "prepare", 1]))
+    assert [(move.to, move.done) for move in made] == [("prepare", False)]
+
+
+def test_a_sample_that_shows_nobody_is_not_clean():
+    """As when the pickers' counters cannot be read."""
+    moved = conductor(Traffic(counts({}))).move("baseline", "prepare")
+    assert any("too few requests to judge" in sentence for sentence in moved.wrong)
+
+
+@pytest.mark.parametrize(
+    ("said", "faulty"),
+    [
+        (counts({"llm": 100}, {"llm-new": 7}), True),
+        (counts({"llm": 100}, {"llm-new": 7, "llm": 1}), False),
+        (counts({"llm": 100}, {"llm-new": 7}, nobodys=1), False),  # nobody answered: it may have been stable's
+        (counts({"llm": 100}, nobodys=1), False),
+    ],
+)
+def test_only_what_the_excused_version_lost_is_excused(said: PhaseCount, faulty: bool):
+    moved = conductor(Traffic(said)).move(50, "prepare", excused="llm-new")
+    assert (moved.faulty is not None, moved.during is None) == (faulty, faulty)
+
+
+def test_failures_after_their_phase_count_and_so_do_those_that_nobody_answered():
+    moves = [Moved("50", "prepare")]
+    said = counts({"llm": 100}, {"llm-new": 7}, nobodys=2)
+    assert with_leftovers(moves, said, None)[-1].notes == ("9 more requests failed after their phase",)
+    assert with_leftovers(moves, said, "llm-new")[-1].notes == ("2 more requests failed after their phase",)
+    assert with_leftovers(moves, counts({"llm": 100}, {"llm-new": 7}), "llm-new") == moves
+
+
+def faulty(traffic: Traffic, name: str, deployer: Deployer | None = None, ladder: tuple[Any, ...] = ()) -> Faulty:
+    conducting = conductor(traffic, deployer)
+    if ladder:
+        conducting.rollout = replace(conducting.rollout, ladder=ladder)
+    scene = Scene(cast(Any, conducting.deployer), cast(Any, None), "llm", "llm-new")
+    return Faulty(conducting, scene, replace(FAULTS[name], strike=FAULTS["killed"].strike), "")
+
+
+def test_a_fault_that_does_not_strike_is_wrong():
+    story = faulty(Traffic(counts({"llm": 1000, "llm-new": 1000})), "never-ready")
+    moves = list(story.perform())
+    assert "the fault did not strike: the update went through" in moves[0].notes
+    assert "the raise was not refused although the canary is broken" in moves[1].notes
+    assert story.complete
+
+
+def test_a_way_back_that_fails_is_no_end_of_the_story():
+    story = faulty(Traffic(counts({"llm": 1000})), "never-ready", Deployer("it broke"))
+    moves = list(story.perform())
+    assert (moves[0].notes, moves[-1].done, story.complete) == ((), False, False)
+
+
+def test_when_the_cluster_knew_is_when_it_said_so_not_when_somebody_looked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sandbox.live.faulty.LASTS", 0.8)
+    asked = iter([False, False, True, False, True])  # well again when the traffic has met it long enough
+    for known, when in ((lambda _: next(asked), 0.4), (None, None)):
+        began = time.time()
+        story = faulty(Traffic(replace(counts({"llm": 1000}), since=began)), "servers-crash")
+        story.fault = replace(story.fault, known=known)
+        list(story.perform())
+        assert time.time() - began >= 0.8
+        assert story.found["seconds until the cluster knew"] == pytest.approx(when, abs=0.15)
+    assert next(asked, None) is None
+
+
+def test_what_stable_and_nobody_lost_to_a_fault_is_wrong():
+    story = faulty(Traffic(counts({}, {"llm": 2, "llm-new": 5}, nobodys=3)), "never-ready", Deployer("it broke"))
+    assert next(iter(story.perform())).notes == (
+        "2 requests failed that are stable's, to a fault of the canary",
+        "3 requests failed that are nobody's, to a fault of the canary",
+    )
+    assert story.found["failed while it lasted"] == {"llm": 2, "llm-new": 5, "nobody's": 3}
+
+
+def test_faults_need_a_rung_below_100_and_servers_of_the_canarys_own():
+    with pytest.raises(SandboxError, match=r"a rung below 100, not \[100\]"):
+        faulty(Traffic(counts({})), "killed", ladder=("baseline", "prepare", 100, "retire"))
+    with pytest.raises(SandboxError, match="adapter llm has none"):
+        refuse_faults_of_adapters(rollouts("lora-adapter"), "servers-crash")
+    refuse_faults_of_adapters(rollouts("node-update"), "servers-crash")
+
+
+def test_a_soak_that_is_not_clean_ends_with_fewer_requests(monkeypatch: pytest.MonkeyPatch):
+    """Once more would send as few again, for ever."""
+    asked = []
+
+    def live(self: soak.Soak, stack: str, options: Any) -> Any:
+        asked.append(stack)
+        refused = LiveRollout("llm", None, "node", "llm", "llm-new", (Moved("baseline", "prepare", refusals=("no",)),))
+        return SimpleNamespace(run=lambda: LiveReport(stack, "gke", "", "", 1.0, (refused,)))
+
+    monkeypatch.setattr(soak.Soak, "_live", live)
+    reports = soak.Soak(Home(ROOT), ROOT, 1_000, cast(Screen, None)).run()
+    assert asked == list(soak.EXAMPLES)
+    assert not any(report.clean for report in reports)
