@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from inference_rollouts.drive.engine import EngineFailure
 from inference_rollouts.drive.events import Event, Wait
 from inference_rollouts.drive.live import LiveAsker
 from inference_rollouts.drive.recover import Recovery
-from inference_rollouts.drive.run import Driver
+from inference_rollouts.drive.run import Driver, Telling
 from inference_rollouts.drive.subject import Subject
 from inference_rollouts.drive.vigil import Patience
 from inference_rollouts.drive.watch import watch as watching
@@ -63,18 +63,16 @@ class How:
 
 def run(stack: str, name: str | None, until: str, patience: Patience, how: How) -> None:
     """Up the ladder."""
-    file = open_stack(stack)
-    subject = Subject.under_way(file, stack, name)
-    engine = engine_of(file)
-    stop = _stop(engine)
-    show = Show(how.console, quiet=how.as_json)
-    driver = Driver(subject, engine, LiveAsker(subject), SystemClock(), how.agreed, stop, patience, show.operation)
-    with stop.listening():
-        _finish(file, driver.run(until), show, how)
+    _drive(stack, name, patience, how, lambda driver: driver.run(until))
 
 
 def watch(stack: str, name: str | None, duration: float, patience: Patience, how: How, *, abort: bool) -> None:
     """Only checks, and the way back."""
+    _drive(stack, name, patience, how, lambda driver: watching(driver, duration, abort=abort))
+
+
+def _drive(stack: str, name: str | None, patience: Patience, how: How, tell: Callable[[Driver], Telling]) -> None:
+    """What a driver tells, with the real world around it."""
     file = open_stack(stack)
     subject = Subject.under_way(file, stack, name)
     engine = engine_of(file)
@@ -82,7 +80,7 @@ def watch(stack: str, name: str | None, duration: float, patience: Patience, how
     show = Show(how.console, quiet=how.as_json)
     driver = Driver(subject, engine, LiveAsker(subject), SystemClock(), how.agreed, stop, patience, show.operation)
     with stop.listening():
-        _finish(file, watching(driver, duration, abort=abort), show, how)
+        _finish(file, tell(driver), show, how)
 
 
 def recover(stack: str, how: How) -> None:
@@ -127,7 +125,10 @@ def _finish(file: StackFile, telling: Iterable[Event | Wait], show: Show, how: H
                     events.append(told)
     except (Refused, EngineFailure) as e:
         sys.stderr.write(f"{e}\n")
-        raise typer.Exit(3 if isinstance(e, Refused) else 1) from None
+        refused = isinstance(e, Refused)
+        if how.as_json:
+            print_json(_not_begun(file, "refused" if refused else "stuck", str(e)))
+        raise typer.Exit(3 if refused else 1) from None
     last = events[-1]
     if how.as_json:
         print_json(document(file, events))
@@ -148,6 +149,13 @@ def document(file: StackFile, events: list[Event]) -> dict[str, Any]:
         "next": last.next,
         "events": [event.to_json() for event in events],
     }
+
+
+def _not_begun(file: StackFile, ended: str, why: str) -> dict[str, Any]:
+    """The same document where there was nothing to tell before: no event, and nothing was changed."""
+    sentence, *reasons = why.splitlines()
+    at = {"stack": file.stack, "file": str(file.path)}
+    return {**at, "ended": ended, "stage": None, "sentence": sentence, "reasons": reasons, "next": None, "events": []}
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------

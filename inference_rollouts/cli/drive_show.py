@@ -12,7 +12,7 @@ from rich.text import Text
 from inference_rollouts.cli.preview import SIGNS, lines
 from inference_rollouts.cli.preview_report import PAST, WORDS
 from inference_rollouts.drive.events import Event, Wait
-from inference_rollouts.drive.words import time
+from inference_rollouts.observe.bake import duration
 from inference_rollouts.rehearsal.engine import Operation
 
 STYLES = {
@@ -91,7 +91,7 @@ class Show:
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _wait(self, wait: Wait) -> None:
-        left = f"{time(wait.left)} left" if wait.left is not None else ""
+        left = f"{duration(wait.left)} left" if wait.left is not None else ""
         if not self._console.is_terminal:
             if wait.sentence != self._waiting:
                 self._waiting = wait.sentence

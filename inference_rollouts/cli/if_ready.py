@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from inference_rollouts import move
 from inference_rollouts.checks import blocks
+from inference_rollouts.cli.status import Standing
 from inference_rollouts.edit import live_words as words
 from inference_rollouts.edit import operations
 from inference_rollouts.edit.document import Document
@@ -29,7 +30,8 @@ def why_not(file: StackFile, found: Target, edited: Document) -> list[str]:
         edited: the file as it would be.
     """
     settings = file.settings()
-    here = _service(plan_for(settings), found)
+    standing = Standing(file, settings, plan_for(settings))
+    here = _service(standing.plan, found)
     there = _service(plan_for(operations.parsed(file.path, edited.data).settings()), found)
     if not raised(here.record, there.record):
         return []
@@ -40,10 +42,9 @@ def why_not(file: StackFile, found: Target, edited: Document) -> list[str]:
     from inference_rollouts.observe.kubeconfig import NoConnection
     from inference_rollouts.observe.live_status import deployed_record, splits_of
 
-    project = settings.cluster.project or file.config.get("gcp:project")
     now = datetime.now(UTC)
     try:
-        access = access_to(settings.cluster, project)
+        access = access_to(settings.cluster, standing.project)
     except NoConnection as e:
         return [words.not_ready(found.what, str(e))]
     cluster = Cluster(kubeconfig=access.kubeconfig, context=access.context)
@@ -54,7 +55,7 @@ def why_not(file: StackFile, found: Target, edited: Document) -> list[str]:
     if refused := move.judge(there.name, deployed, there.record, now):
         return refused
     findings = findings_before(
-        cluster, there, deployed, raised(deployed, there.record), project=project, stack=file.stack, now=now
+        cluster, there, deployed, raised(deployed, there.record), project=standing.project, stack=file.stack, now=now
     )
     return list(_told(found, [finding.sentence for finding in blocks(findings)]))
 

@@ -6,8 +6,6 @@ How an object is written, and why so: observe/patch.
 
 from __future__ import annotations
 
-import getpass
-import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,8 +14,9 @@ import typer
 
 from inference_rollouts.cli import edit
 from inference_rollouts.cli.edit import How
-from inference_rollouts.cli.now_plan import Rollback, edit_file, look, question
+from inference_rollouts.cli.now_plan import Rollback, edit_file, look, question, warn
 from inference_rollouts.cli.now_said import answer, failure, show
+from inference_rollouts.cli.who import who
 from inference_rollouts.edit import live_words, target
 from inference_rollouts.edit.writing import replace_file
 from inference_rollouts.errors import InputError
@@ -47,12 +46,16 @@ def _rollback_now(stack: str, name: str | None, how: How) -> None:
     service = next(s for s in plan_for(opened.file.settings()).services if s.name == found.place.service)
     writer, rollback = look(opened, found, service)
     edit_file(rollback)
+    if not how.yes:
+        warn(rollback, writer)
     if not how.as_json:
         show(rollback, how)
     agreed = bool(rollback.to_write or rollback.edited) and edit.may_write(question(rollback), how)
     if agreed:
         _write(rollback, writer)
         _write_file(rollback)
+    if how.yes:
+        warn(rollback, writer)
     answer(rollback, how, agreed=agreed)
     if rollback.failed or rollback.problem or (not agreed and (rollback.to_write or rollback.edited)):
         raise typer.Exit(1)
@@ -62,13 +65,15 @@ def _write(rollback: Rollback, writer: Writer) -> None:
     group, namespace = POOL_GROUP[rollback.service.record.door["inferenceApi"]], rollback.service.route.namespace
     for step in rollback.to_write:
         assert step.wanted, "only what is to be written"
-        now = Now(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", _who(), step.origin)
+        now = Now(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", who(), step.origin)
         began = time.monotonic()
         try:
             done = write(writer, namespace, step.status.target, step.wanted, group=group, now=now)
             rollback.written.append((step, done, time.monotonic() - began))
         except NotWritten as e:
             rollback.failed.append(str(e))
+        except Exception as e:  # an object of a shape that nobody foresaw must end in words, and keep no other from being written
+            rollback.failed.append(live_words.of_another_shape(step.status.at, f"{type(e).__name__}: {e}"))
     if rollback.to_write and not rollback.failed:
         rollback.notes += _afterwards(rollback)
 
@@ -82,14 +87,6 @@ def _afterwards(rollback: Rollback) -> Iterator[str]:
     yield live_words.gateway_follows() if gke else live_words.other_writers()
     if any(step.origin == "retire" for step in rollback.to_write):
         yield live_words.skipped_100(what)
-
-
-def _who() -> str:
-    """For the annotation: whoever the machine says it is."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):
-        return socket.gethostname()
 
 
 def _write_file(rollback: Rollback) -> None:

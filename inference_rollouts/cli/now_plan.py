@@ -102,10 +102,13 @@ def look(opened: Opened, found: Target, service: ModelServiceArgs) -> tuple[Writ
         raise InputError([Problem("cluster", f"{told}{by_hand}", file)])
     steps = [_step(split) for split in read]
     stages: list[Stage] = [step.wanted.stage for step in steps if step.wanted]
-    rollback = Rollback(opened, found, service, access, steps, skipped, stages[0] if stages else None)
-    if rollback.to_write and found.place.adapter is None:  # both versions of an adapter are on the same pods
-        rollback.warnings += warnings(writer, service, rollback.to_write[0].base.serving)
-    return writer, rollback
+    return writer, Rollback(opened, found, service, access, steps, skipped, stages[0] if stages else None)
+
+
+def warn(rollback: Rollback, writer: Writer) -> None:
+    """Ask what speaks against it: at most now_stable.PATIENCE seconds, which no write waits for that needs no answer."""
+    if rollback.to_write and rollback.found.place.adapter is None:  # both versions of an adapter are on the same pods
+        rollback.warnings += warnings(writer, rollback.service, rollback.to_write[0].base.serving)
 
 
 def _skipped(split: SplitStatus) -> str:

@@ -34,11 +34,15 @@ def show(rollback: Rollback, how: How) -> None:
         assert step.wanted, "only what is to be written"
         told = live_words.weights(step.status.live, step.status.target.weights(step.wanted))
         how.console.print(Text(f"  {step.status.at}: {told}"), soft_wrap=True)
-    for sentence in rollback.warnings:
-        how.console.print(Text(f"  {sentence}", style="bold red"), soft_wrap=True)
+    _warn(rollback, how)
     for sentence in rollback.skipped:
         how.console.print(Text(f"  {sentence}", style="yellow"), soft_wrap=True)
     edit.show_diff(_diff(rollback), how.console)
+
+
+def _warn(rollback: Rollback, how: How) -> None:
+    for sentence in rollback.warnings:
+        how.console.print(Text(f"  {sentence}", style="bold red"), soft_wrap=True)
 
 
 def answer(rollback: Rollback, how: How, *, agreed: bool) -> None:
@@ -51,6 +55,8 @@ def answer(rollback: Rollback, how: How, *, agreed: bool) -> None:
             how.console.print(Text(live_words.written_now(step.status.at, done.after, seconds)), soft_wrap=True)
         if rollback.edited:
             how.console.print(Text(words.wrote(rollback.opened.file.path)))
+        if how.yes:  # else they stood above the question
+            _warn(rollback, how)
     for sentence in (*rollback.failed, *([rollback.problem] if rollback.problem else [])):
         sys.stderr.write(f"{sentence}\n")
     if how.as_json:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from inference_rollouts.cli.app import print_json
 from inference_rollouts.cli.probe_given import Given, given
 from inference_rollouts.cli.project import open_stack, plan_of
 from inference_rollouts.cli.status import Standing
+from inference_rollouts.cli.who import who
 from inference_rollouts.errors import Problem, nearest, one_of, path_of
 from inference_rollouts.observe import probe_evidence
 from inference_rollouts.observe.access import Access, access_to
@@ -183,21 +182,13 @@ def _write(ended: Ended) -> None:
         digest=probed.digest(probe.service.record, probe.canary),
         time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         requests=len(probe.replies),
-        by=_who(),
+        by=who(),
     )
     try:
         probe_evidence.write(probe.cluster, probe.route, probe.service.route.test, evidence)
         ended.evidence = evidence
     except NotWritten as e:
         ended.problem = str(e)
-
-
-def _who() -> str:
-    """Whoever the machine says it is."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):
-        return socket.gethostname()
 
 
 # --- saying it --------------------------------------------------------------------------------------------------------

@@ -172,30 +172,35 @@ def render(standings: Iterable[Standing], console: Console) -> None:
     for i, standing in enumerate(standings):
         if i:
             console.print()
-        console.print(Text.assemble((standing.file.stack, "bold"), f"  {standing.file.path}"), soft_wrap=True)
-        for change in standing.splits:
-            _render_split(standing, change, console)
-        for service in standing.plan.services:
-            for note in service.notes:
-                console.print(Text.assemble("  ", ("note  ", "cyan"), note), soft_wrap=True)
+        for line in text(standing):
+            console.print(line, soft_wrap=True)
 
 
-def _render_split(standing: Standing, change: Change, console: Console) -> None:
+def text(standing: Standing) -> Iterator[Text]:
+    """A stack, line by line."""
+    yield Text.assemble((standing.file.stack, "bold"), f"  {standing.file.path}")
+    for change in standing.splits:
+        yield from _split_text(standing, change)
+    for service in standing.plan.services:
+        for note in service.notes:
+            yield Text.assemble("  ", ("note  ", "cyan"), note)
+
+
+def _split_text(standing: Standing, change: Change) -> Iterator[Text]:
     split = change.after
     assert split is not None, "what stands has a split"
-    console.print(Text.assemble("  ", (change.what, "bold"), f"  {headline(change)}"), soft_wrap=True)
+    yield Text.assemble("  ", (change.what, "bold"), f"  {headline(change)}")
     width = max(len(name) for name, _ in _weights(split))
     sizes = {} if change.place.adapter else {n.version: n for n in nodes_of(standing.settings, standing.plan)}
     for name, weight in _weights(split):
         held = "protected" if protected(split, name) else "not protected"
         size = f", {_size(sizes[name])}" if name in sizes else ""
-        line = Text.assemble("    ", bar(name, weight, width, canary=name == split.to), "  ", (held + size, "dim"))
-        console.print(line, soft_wrap=True)
+        yield Text.assemble("    ", bar(name, weight, width, canary=name == split.to), "  ", (held + size, "dim"))
     templates = [] if change.place.adapter else _templates(standing.settings.services[change.place.service])
     if templates:
-        console.print(Text(f"    not built: {', '.join(templates)}", style="dim"), soft_wrap=True)
+        yield Text(f"    not built: {', '.join(templates)}", style="dim")
     for line in standing.by_hand(change.place):
-        console.print(Text(f"    by hand: {line}", style="dim"), soft_wrap=True)
+        yield Text(f"    by hand: {line}", style="dim")
 
 
 def headline(change: Change) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -138,15 +137,8 @@ def _text(seen: Seen) -> Iterator[RenderableType]:
             yield from blocks(standing, live)
         else:
             # The kubectl line of an emergency rollback is in it: whoever cannot reach the cluster from here may need it.
-            yield _from_the_file(standing)
+            yield from status.text(standing)
             yield Text(f"  {live_words.no_live()}", style="yellow")
-
-
-def _from_the_file(standing: Standing) -> Text:
-    """What plain `rollout status` says of a stack."""
-    text = io.StringIO()
-    status.render([standing], Console(file=text, force_terminal=True, color_system="standard", highlight=False))
-    return Text.from_ansi(text.getvalue().rstrip("\n"))
 
 
 def _problems(seen: Seen) -> Iterator[RenderableType]:

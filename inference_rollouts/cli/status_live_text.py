@@ -8,7 +8,6 @@ from rich.text import Text
 
 from inference_rollouts.checks import Finding
 from inference_rollouts.cli.status import Standing, bar, headline
-from inference_rollouts.edit.changes import Change
 from inference_rollouts.observe.bake import duration
 from inference_rollouts.observe.live_status import LiveStatus, ServiceStatus, SplitStatus
 
@@ -25,7 +24,7 @@ def blocks(standing: Standing, live: LiveStatus) -> Iterator[Text]:
         yield Text.assemble("  ", (change.what, "bold"), f"  {headline(change)}")
         for split in service.splits:
             if split.adapter == change.place.adapter:
-                yield from _split(split, change)
+                yield from _split(split)
         yield from _checks(service.checks.get(change.place.adapter or "", ()))
         if change.place.adapter is None:
             yield from _readiness(service)
@@ -33,17 +32,17 @@ def blocks(standing: Standing, live: LiveStatus) -> Iterator[Text]:
         yield Text(f"  ≠ {count} difference{'s' if count > 1 else ''} between file and cluster", style="bold red")
 
 
-def _split(split: SplitStatus, change: Change) -> Iterator[Text]:
+def _split(split: SplitStatus) -> Iterator[Text]:
     stage = "unknown" if split.stage is None else str(split.stage)
     verdict = ("as wanted", "green") if not split.differences else ("differs", "bold red")
     yield Text.assemble(f"    {split.at}: wanted {split.wanted.stage}, live {stage}  ", verdict)
     live = split.live or {}
     names = list(dict.fromkeys((*split.shown, *live)))
     width = max(len(name) for name in names)
+    canary = split.target.backends.get(split.wanted.to or "", split.wanted.to)
     for name in names:
-        canary = name == next((k for k, v in _names(split, change).items() if v == split.wanted.to), None)
         wanted = _percent(split.shown.get(name))
-        line = bar(name, live.get(name), width, canary=canary) if split.live is not None else Text(f"{name:<{width}}  ?")
+        line = bar(name, live.get(name), width, canary=name == canary) if split.live is not None else Text(f"{name:<{width}}  ?")
         yield Text.assemble("      ", line, f"  wanted {wanted}")
     if split.write and split.seconds is not None:
         yield Text(f"      for {duration(split.seconds)}, by {split.write}", style="dim")
@@ -51,12 +50,6 @@ def _split(split: SplitStatus, change: Change) -> Iterator[Text]:
         yield Text(f"      by rollout rollback --now from {split.now.origin}: {split.now.by}, {split.now.at}", style="yellow")
     for difference in split.differences:
         yield Text(f"      ≠ {difference.removeprefix(f'{split.at}: ')}", style="red")
-
-
-def _names(split: SplitStatus, change: Change) -> dict[str, str]:
-    """Version by what the object calls it."""
-    shown = list(split.shown)
-    return dict(zip(shown, [name for name in change.names if name in split.wanted.weights], strict=False))
 
 
 def _percent(weight: int | None) -> str:

@@ -60,8 +60,12 @@ class Command(automation.PulumiCommand):
             readers = [threading.Thread(target=_read, args=pair, daemon=True) for pair in pairs]
             for reader in readers:
                 reader.start()
-            for reader in readers:
-                reader.join()
+            try:
+                _join(readers)
+            except KeyboardInterrupt:  # where nobody takes it as a wish: Pulumi must not go on alone, or be cut off
+                self.interrupt()
+                _join(readers)
+                raise
             code = process.wait()
         self._running = None
         self.last = automation.CommandResult("\n".join(texts[0]), "\n".join(texts[1]), code)
@@ -80,6 +84,11 @@ class Command(automation.PulumiCommand):
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
+
+
+def _join(readers: list[threading.Thread]) -> None:
+    for reader in readers:
+        reader.join()
 
 
 def _read(stream: IO[str], told: OnOutput, lines: list[str]) -> None:

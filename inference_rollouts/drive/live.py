@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from inference_rollouts.checks import Finding
 from inference_rollouts.drive.subject import Subject
+from inference_rollouts.errors import InputError
+from inference_rollouts.observe.splits import OF_SPLITS
+from inference_rollouts.plan import ModelServiceArgs
 from inference_rollouts.record import Record
 from inference_rollouts.stages import Stage, canary_weight
 
 if TYPE_CHECKING:
     from inference_rollouts.observe.ask import BakeTarget, MetricTarget
     from inference_rollouts.observe.cluster import Cluster
-
-BY_HAND = ("live weights", "record agrees")
-"""Checks that fail where somebody else has moved the traffic: no fault of the canary, and not ours to undo."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Asked:
 
     @property
     def by_hand(self) -> bool:
-        """Whether somebody else has moved the traffic."""
-        return any(finding.check in BY_HAND for finding in self.of("fail"))
+        """Whether somebody else has moved the traffic: no fault of the canary, and not ours to undo."""
+        return any(finding.check in OF_SPLITS for finding in self.of("fail"))
 
 
 class Asker(Protocol):
@@ -67,20 +67,28 @@ class LiveAsker:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._cluster: Cluster | None = None
 
     def ask(self, here: Stage, following: Stage | None, deployed: Record, now: datetime) -> Asked:
         """See Asker."""
         # What talks to a cluster is loaded at the first question only.
-        from inference_rollouts.observe.ask import ask
-        from inference_rollouts.observe.from_plan import bake_target, metric_target, probe_target, ready_target
         from inference_rollouts.observe.kubeconfig import NoConnection
 
         _, service = self._subject.planned(here if following is None else following)
         try:
-            cluster = self._connected()
+            return self._asked(service, here, following, deployed, now)
+        except InputError:
+            raise
         except NoConnection as e:
-            return Asked((Finding("cluster", "unknown", f"no way to it: {e}", "an answer", "the cluster"),), None)
+            seen, wanted = f"no way to it: {e}", "an answer"
+        except Exception as e:  # an object of a shape that nobody foresaw must not end a run while the canary has traffic
+            seen, wanted = f"what could not be judged ({type(e).__name__}: {e})", "a judgement"
+        return Asked((Finding("cluster", "unknown", seen, wanted, "the cluster"),), None)
+
+    def _asked(self, service: ModelServiceArgs, here: Stage, following: Stage | None, deployed: Record, now: datetime) -> Asked:
+        from inference_rollouts.observe.ask import ask
+        from inference_rollouts.observe.from_plan import bake_target, metric_target, probe_target, ready_target
+
+        cluster = self._connected()
         name = self._subject.place.adapter or ""
         ready = ready_target(service, deployed, (name,) if name else ())
         bake = bake_target(service, ready, name, retires=following == "retire")
@@ -92,13 +100,12 @@ class LiveAsker:
         return Asked((*found, *told), None if told else max(map(_seconds, left), default=0.0), bake.seconds)
 
     def _connected(self) -> Cluster:
-        if self._cluster is None:
-            from inference_rollouts.observe.access import access_to
-            from inference_rollouts.observe.cluster import Cluster
+        """Anew for each round: a run may last for days, a token for an hour, and a failing plugin works the next time."""
+        from inference_rollouts.observe.access import access_to
+        from inference_rollouts.observe.cluster import Cluster
 
-            access = access_to(self._subject.settings().cluster, self._subject.project)
-            self._cluster = Cluster(kubeconfig=access.kubeconfig, context=access.context)
-        return self._cluster
+        access = access_to(self._subject.settings().cluster, self._subject.project)
+        return Cluster(kubeconfig=access.kubeconfig, context=access.context)
 
 
 def _left(cluster: Cluster, namespace: str, bake: BakeTarget, now: datetime) -> list[float | Finding]:

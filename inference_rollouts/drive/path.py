@@ -26,7 +26,7 @@ def path_of(subject: Subject, state: Deployed, until: str) -> tuple[Stage, tuple
     target = subject.target()
     ladder, file = target.ladder, target.split.stage
     end = _until(until, ladder)
-    here = _here(subject, target, subject.deployed(state))
+    here = deployed_stage(subject, target, subject.deployed(state))
     # A file that is one rung ahead was written by `rollout start` or `advance`, or by a runner that died before its update.
     ahead = ladder[ladder.index(here) + 1 :] if here in ladder else ()
     if here not in ladder or file not in (here, *ahead[:1]):
@@ -36,7 +36,12 @@ def path_of(subject: Subject, state: Deployed, until: str) -> tuple[Stage, tuple
     return here, ladder[ladder.index(here) + 1 : ladder.index(end) + 1]
 
 
-def _here(subject: Subject, target: Target, deployed: Split | None) -> Stage:
+def deployed_stage(subject: Subject, target: Target, deployed: Split | None) -> Stage:
+    """Where the file's rollout stands in the state.
+
+    Raises:
+        Refused: when its service is not deployed, or another rollout is.
+    """
     if deployed is None:
         raise Refused(words.not_deployed(target.what, subject.stack))
     if deployed.to is None or (deployed.serving, deployed.to) == (target.split.serving, target.split.to):

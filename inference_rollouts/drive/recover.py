@@ -22,6 +22,7 @@ from inference_rollouts.edit.target import Target
 from inference_rollouts.errors import InputError
 from inference_rollouts.observe.from_plan import ready_target
 from inference_rollouts.observe.targets import SplitTarget
+from inference_rollouts.stages import Stage
 
 Telling = Iterator[Event]
 
@@ -84,7 +85,10 @@ class Recovery:
         yield self._event("pending", sentence, reasons=tuple(p.urn for p in state.pending))
 
     def _backup(self) -> Path:
-        self.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as e:
+            raise EngineFailure(f"no backup of the state can be written to {self.backups}: {e.strerror or e}") from e
         path = self.backups / f"{self.stack.replace('/', '-')}-{self.clock.now():%Y%m%dT%H%M%SZ}.json"
         self.engine.backup(path)
         return path
@@ -148,10 +152,17 @@ class Recovery:
                 return
             if subject.write(safe.to):
                 yield self._event("write", words.written(subject.path, safe.to), stage=safe.to)
-        if any(safe.up for _, _, safe in ways):
-            found = self.engine.up(words.message(f"stack {self.stack}", None, ways[0][2].to), self.on_operation)
+        moving: list[tuple[str, Stage]] = [(what, safe.to) for _, what, safe in ways if safe.up]
+        if moving:
+            told = recover_words.back(moving)
+            # What else waits in the file comes with it, and a recovery has shown nobody what that is.
+            shown = self.engine.preview(self.subjects[0].path)
+            if harm := [o.title for o in shown.operations if o.op in ("delete", "replace")]:
+                yield self._end("held", recover_words.does_more(told, harm), following=f"pulumi preview -s {self.stack}")
+                return
+            found = self.engine.up(f"rollout: {told}", self.on_operation)
             if not found.done:
-                yield self._end("stuck", recover_words.not_mended(f"stack {self.stack}", ways[0][2].to), found.reasons)
+                yield self._end("stuck", recover_words.not_mended(told), found.reasons)
                 return
         yield from self._agreed(ways, self.engine.deployed())
 

@@ -99,6 +99,19 @@ def to_mend(what: str, to: Stage) -> str:
     return f"{what}: file, state and live weights differ; the safe rung is {to}"
 
 
+def back(moving: Sequence[tuple[str, Stage]]) -> str:
+    """What an update brings where; for Pulumi's own history, too."""
+    return ", ".join(f"{what} back to {to}" for what, to in moving)
+
+
+def does_more(told: str, harm: Sequence[str]) -> str:
+    """The update would delete or replace something, which is no recovery."""
+    return (
+        f"{told}: the update would also delete or replace {all_of(harm)}, and a recovery does neither; the file holds the rung "
+        "already: deploy it with somebody looking"
+    )
+
+
 def mended(what: str, to: Stage) -> str:
     """All agree now."""
     return f"{what}: file, state and live weights are at {to}"
@@ -109,9 +122,9 @@ def together(stack: str) -> str:
     return f"stack {stack}: nothing is left to recover"
 
 
-def not_mended(what: str, to: Stage) -> str:
+def not_mended(told: str) -> str:
     """The update did not get through."""
-    return f"{what}: the update to {to} did not get through"
+    return f"{told}: the update did not get through"
 
 
 def retire_by_hand(what: str) -> str:

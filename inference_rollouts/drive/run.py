@@ -54,6 +54,7 @@ class Driver:
     on_operation: OnOperation = lambda _: None
     stage: Stage = field(default="baseline", init=False)
     _over: bool = field(default=False, init=False)
+    _previewed: bytes = field(default=b"", init=False)
 
     def __post_init__(self) -> None:
         self.what = self.subject.target().what
@@ -104,6 +105,7 @@ class Driver:
     def _seen(self, here: Stage, following: Stage, *, told: bool = True) -> Telling:
         """The preview of a rung; the end where it is refused, or does more than a rung does."""
         with self.subject.draft(following) as draft:
+            self._previewed = draft.read_bytes()
             found = self.engine.preview(draft)
         if not found.done:
             refused = self._held(words.preview_refused(self.what, here, following), here, found)
@@ -132,6 +134,9 @@ class Driver:
             yield from self._seen(here, following, told=not seen)
         if self.stop.wished and not self._over:
             yield self._stopped(here)
+        if not self._over and self.subject.edited(following)[1] != self._previewed:
+            again = self.subject.command("run")
+            yield self.end("held", words.edited_meanwhile(self.what, self.subject.path), here, following=again)
         if self._over:
             return
         yield from self._written(following)
@@ -145,7 +150,8 @@ class Driver:
             self.stage = following
             yield self.event("rung", words.arrived(self.what, following), following)
         elif found.done or deployed not in (here, following):
-            yield self.end("stuck", words.moved_meanwhile(self.what, following, deployed), deployed)
+            said = words.moved_meanwhile(self.what, following, deployed)
+            yield self.end("stuck", said, deployed, found.reasons, self._recover)
         elif found.ended == "cancelled":
             yield from self._written(deployed)
             yield self.end("stopped", words.cancelled(self.what, deployed), deployed, found.reasons, self._recover)
@@ -161,7 +167,7 @@ class Driver:
         if stages.canary_weight(following) == 0:
             # No weight has moved: what was begun stays, and the next update tries it again.
             yield self.end("held", words.try_again(self.what, following), following, following=self.subject.command("run"))
-        elif self.subject.rollout.on_failure == "hold" or following == "retire":
+        elif following == "retire" or self._holds:
             yield from self.fall(here, words.back_a_rung(self.what, here), ())
         else:
             yield from self.fall("prepare", words.falls(self.what), ())
@@ -180,7 +186,7 @@ class Driver:
             case "unclear":
                 again = self.subject.command("run")
                 yield self.end("held", words.unclear(self.what, here, self.patience.limit), here, reasons, again)
-            case "failed" if self.subject.rollout.on_failure == "hold":
+            case "failed" if self._holds:
                 yield self.end("held", words.failed_held(self.what, here), here, reasons, self.subject.command("rollback"))
             case "failed":
                 yield from self.fall("prepare", words.failed_falls(self.what, here), reasons)
@@ -197,7 +203,7 @@ class Driver:
         """Back to a stage, asking nothing; from `retire` by 100. Ends the run."""
         yield self.event("failing", why, to, reasons)
         now = f"{self.subject.command('rollback')} --now"
-        for stage in (100, to) if self._stage(self.engine.deployed()) == "retire" and to != 100 else (to,):
+        for stage in (100, to) if self._surely_stage() == "retire" and to != 100 else (to,):
             try:
                 yield from self._written(stage)
             except InputError as e:
@@ -221,6 +227,21 @@ class Driver:
     def _stage(self, state: Deployed) -> Stage:
         split = self.subject.deployed(state)
         return "baseline" if split is None else split.stage
+
+    @property
+    def _holds(self) -> bool:
+        """What `onFailure` says; where the file cannot be read, the way back says so, and what to do without the file."""
+        try:
+            return self.subject.rollout.on_failure == "hold"
+        except InputError:
+            return False
+
+    def _surely_stage(self) -> Stage:
+        """For the way back, which no state that cannot be read may hold up: then it is where the driver last knew it."""
+        try:
+            return self._stage(self.engine.deployed())
+        except EngineFailure:
+            return self.stage
 
     @property
     def _recover(self) -> str:

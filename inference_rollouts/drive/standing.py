@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference_rollouts import stages
 from inference_rollouts.drive import recover_words
 from inference_rollouts.drive.state import SplitObject
 from inference_rollouts.move import height
+from inference_rollouts.observe.live_split import at
 from inference_rollouts.observe.splits import live_weights, recorded_split
 from inference_rollouts.observe.targets import SplitTarget
 from inference_rollouts.record import Split
@@ -47,11 +47,6 @@ class Standing:
     recorded: Stage
     live: tuple[Live, ...]
     ladder: Sequence[Stage]
-
-    @property
-    def agree(self) -> bool:
-        """Whether all say the same."""
-        return self.file == self.recorded and all(live.stage == self.recorded for live in self.live)
 
 
 @dataclass(frozen=True)
@@ -103,17 +98,13 @@ def seen(target: SplitTarget, found: SplitObject, canary: str, ladder: Sequence[
     weights = live_weights(found.value)
     if weights is None:
         return None
-    fitting: list[Stage] = [stage for stage in ladder if target.weights(_at(target.split, stage)) == weights]
+    fitting: list[Stage] = [stage for stage in ladder if target.weights(at(target.split, stage)) == weights]
     written = recorded_split(found.value)
     # Without zeros `baseline` and `prepare` of an adapter look the same: the annotation tells them apart.
     named: list[Stage] = [stage for stage in fitting if isinstance(written, Split) and written.stage == stage]
     candidates: list[Stage] = [*named, *reversed(fitting)]
     stage = candidates[0] if candidates else None
     return Live(stage, weights.get(target.backends.get(canary, canary), 0))
-
-
-def _at(split: Split, stage: Stage) -> Split:
-    return Split(serving=split.serving, to=split.to, stage=stage, weights=stages.weights(stage, split.serving, split.to))
 
 
 def told(live: Iterable[Live]) -> str:

@@ -18,7 +18,7 @@ from inference_rollouts.edit.writing import replace_file
 from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.plan import ModelServiceArgs, plan_for
 from inference_rollouts.record import Record, Split
-from inference_rollouts.settings import AdapterRollout, Stack
+from inference_rollouts.settings import Adapter, AdapterRollout, Service, Stack
 from inference_rollouts.settings.stack_file import StackFile, read
 from inference_rollouts.stages import Stage
 
@@ -67,21 +67,29 @@ class Subject:
     @property
     def rollout(self) -> AdapterRollout:
         """Its conditions as they are written, read now."""
-        service = self.settings().services[self.place.service]
-        found = service.rollout if self.place.adapter is None else service.adapters[self.place.adapter].rollout
-        if found is None:
-            raise InputError([Problem("", words.rollout_left(str(self.place)), str(self.path))])
-        return found
+        holder: Service | Adapter | None = self.settings().services.get(self.place.service)
+        if holder and self.place.adapter is not None:
+            holder = holder.adapters.get(self.place.adapter)
+        if holder is None or holder.rollout is None:
+            raise self._left()
+        return holder.rollout
+
+    def _left(self) -> InputError:
+        return InputError([Problem("", words.rollout_left(str(self.place)), str(self.path))])
 
     def edited(self, stage: Stage) -> tuple[bytes, bytes]:
         """The bytes of the file now, and with the rollout at a stage.
 
         Raises:
-            InputError: when it cannot be edited safely.
+            InputError: when it cannot be edited safely, or the rollout has left the file.
         """
         data = _bytes(self.path)
         file = operations.parsed(self.path, data)
-        if self.place.block(file.config)["rollout"]["stage"] == stage:
+        try:
+            there = self.place.block(file.config)["rollout"]["stage"]
+        except (KeyError, TypeError):
+            raise self._left() from None
+        if there == stage:
             return data, data
         return data, operations.set_stage(file, Document.of(self.path, data), self.place, stage).data
 

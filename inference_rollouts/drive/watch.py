@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from inference_rollouts import stages
 from inference_rollouts.drive import words
+from inference_rollouts.drive.path import deployed_stage
 from inference_rollouts.drive.run import Driver, Telling
-from inference_rollouts.edit.target import Refused
 from inference_rollouts.record import Record
 from inference_rollouts.stages import Stage
 
@@ -19,16 +19,14 @@ def watch(driver: Driver, seconds: float, *, abort: bool) -> Telling:
         abort: whether failing checks take the rollout back to `prepare`.
 
     Raises:
-        Refused: when the service is not deployed.
+        Refused: when the service is not deployed, or another rollout is.
         EngineFailure: when the state cannot be read.
     """
     state = driver.engine.deployed()
-    split = driver.subject.deployed(state)
-    if split is None:
-        raise Refused(words.not_deployed(driver.what, driver.subject.stack))
-    driver.stage = split.stage
-    record = state.records[driver.subject.place.service]
-    yield from driver.surely(_watch(driver, split.stage, record, seconds, abort=abort))
+    subject = driver.subject
+    driver.stage = deployed_stage(subject, subject.target(), subject.deployed(state))
+    record = state.records[subject.place.service]
+    yield from driver.surely(_watch(driver, driver.stage, record, seconds, abort=abort))
 
 
 def _watch(driver: Driver, here: Stage, deployed: Record, seconds: float, *, abort: bool) -> Telling:

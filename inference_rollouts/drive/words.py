@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from inference_rollouts.errors import all_of
+from inference_rollouts.observe.bake import duration
 from inference_rollouts.stages import Stage
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ def itinerary(what: str, here: Stage, path: Sequence[Stage], rollout: AdapterRol
     """What a run is going to do."""
     parts = [f"{what}: {here} → {' → '.join(str(stage) for stage in path)}"]
     if rollout.bake:
-        parts.append(f"at least {time(rollout.bake)} at each rung")
+        parts.append(f"at least {duration(rollout.bake)} at each rung")
     if rollout.keep and path[-1] == "retire":
-        parts.append(f"{time(rollout.keep)} at 100")
+        parts.append(f"{duration(rollout.keep)} at 100")
     names = [check.name for check in rollout.checks]
     parts.append(f"checks: readiness{f', {all_of(names)}' if names else ''}")
     failing = "falls to prepare" if rollout.on_failure == "rollback" else "holds at its rung"
@@ -129,6 +130,11 @@ def does_more(what: str, there: Stage, harm: Iterable[str]) -> str:
         f"{what}: the update to {there} would delete or replace {all_of(harm)}, and a run does neither; deploy that change in an "
         "update of its own, with somebody looking"
     )
+
+
+def edited_meanwhile(what: str, path: object) -> str:
+    """The file is another than the one that was previewed."""
+    return f"{what}: {path} was edited while its update was previewed, so nobody has seen what it does now; nothing was changed"
 
 
 def moves_others(what: str, there: Stage, others: Sequence[str]) -> str:
@@ -208,7 +214,7 @@ def failed_held(what: str, here: Stage) -> str:
 
 def unclear(what: str, here: Stage, limit: float) -> str:
     """What is not known, or not ready, did not become so."""
-    return f"{what} is held at {here}: {time(limit)} after its time not every check passes"
+    return f"{what} is held at {here}: {duration(limit)} after its time not every check passes"
 
 
 def by_hand(what: str, here: Stage) -> str:
@@ -249,8 +255,8 @@ def cancelled(what: str, here: Stage) -> str:
 
 
 def moved_meanwhile(what: str, wanted: Stage, deployed: Stage | str) -> str:
-    """The state says something else than the update that is through."""
-    return f"{what}: the update to {wanted} got through, and yet {deployed} is deployed; somebody else updates this stack"
+    """The state says something that the update cannot have come to."""
+    return f"{what}: after the update to {wanted} it is {deployed} that is deployed; somebody else updates this stack"
 
 
 def stuck(what: str) -> str:
@@ -273,7 +279,7 @@ def wish(number: int, running: bool) -> str:
 def watching(what: str, here: Stage, seconds: float, interval: float, *, abort: bool) -> str:
     """What a watch is going to do."""
     failing = "a failing check falls to prepare" if abort else "a failing check is only reported"
-    return f"{what} at {here}: watched for {time(seconds)}, every {time(interval)}; {failing}"
+    return f"{what} at {here}: watched for {duration(seconds)}, every {duration(interval)}; {failing}"
 
 
 def nothing_to_watch(what: str, here: Stage) -> str:
@@ -283,7 +289,7 @@ def nothing_to_watch(what: str, here: Stage) -> str:
 
 def watched(what: str, here: Stage, seconds: float) -> str:
     """All is well."""
-    return f"{what} at {here}: watched for {time(seconds)}, and its checks pass"
+    return f"{what} at {here}: watched for {duration(seconds)}, and its checks pass"
 
 
 def failing(what: str, here: Stage) -> str:
@@ -293,20 +299,9 @@ def failing(what: str, here: Stage) -> str:
 
 def not_clear(what: str, here: Stage, seconds: float) -> str:
     """A watch that does not end well."""
-    return f"{what} at {here}: watched for {time(seconds)}, and in the end not every check passes"
+    return f"{what} at {here}: watched for {duration(seconds)}, and in the end not every check passes"
 
 
 def watch_stopped(what: str, here: Stage) -> str:
     """Ctrl-C."""
     return f"{what} at {here}: stopped watching, as you wished"
-
-
-def time(seconds: float) -> str:
-    """As an operator reads it.
-
-    >>> time(1800), time(90)
-    ('30m', '1m30s')
-    """
-    whole = -int(-seconds // 1)
-    parts = [(whole // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s")]
-    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"

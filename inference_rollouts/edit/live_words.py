@@ -109,6 +109,11 @@ def not_in_cluster(at: str, why: str, *, absent: bool) -> str:
     return f"{at}: left alone: {why}{way}"
 
 
+def of_another_shape(at: str, why: str) -> str:
+    """An object that could not be understood."""
+    return f"{at} may not be written: it is of another shape than expected ({why}); rollout status gives the kubectl line instead"
+
+
 def file_not_edited(why: str) -> str:
     """The cluster is rolled back, the file is not."""
     return f"the cluster is rolled back, but the file is not: {why}"

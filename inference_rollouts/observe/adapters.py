@@ -13,6 +13,7 @@ from typing import Any
 from inference_rollouts.checks import Finding, Verdict
 from inference_rollouts.manifests.server_pod import STATUS_PORT
 from inference_rollouts.observe.cluster import Absent, Answer, Cluster, Found, Unreadable
+from inference_rollouts.observe.pods import ready_pods
 from inference_rollouts.observe.targets import ReadyTarget, VersionTarget
 
 AT_ONCE = 8
@@ -21,18 +22,12 @@ AT_ONCE = 8
 
 def held(cluster: Cluster, namespace: str, selector: Mapping[str, str]) -> Answer:
     """Found: the answer of each Ready pod's sidecar, by pod."""
-    pods = cluster.list("v1", "Pod", namespace, selector)
+    pods = ready_pods(cluster, namespace, selector)
     if not isinstance(pods, Found):
         return pods
-    names = sorted(pod["metadata"]["name"] for pod in pods.value if _is_ready(pod))
     with ThreadPoolExecutor(AT_ONCE) as several:
-        answers = several.map(lambda name: cluster.pod_proxy_json(namespace, name, STATUS_PORT, "/adapters"), names)
-        return Found(dict(zip(names, answers, strict=True)))
-
-
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions = {c.get("type"): c.get("status") for c in (pod.get("status") or {}).get("conditions") or ()}
-    return conditions.get("Ready") == "True" and not pod["metadata"].get("deletionTimestamp")
+        answers = several.map(lambda name: cluster.pod_proxy_json(namespace, name, STATUS_PORT, "/adapters"), pods.value)
+        return Found(dict(zip(pods.value, answers, strict=True)))
 
 
 def adapters_held(target: ReadyTarget, version: VersionTarget, answer: Answer) -> Finding:

@@ -105,7 +105,10 @@ def address(cluster: Mapping[str, Any], endpoint: str) -> tuple[str, str | None]
             raise NoConnection(f"cluster {name} is in no fleet; register it, or say cluster.endpoint: dns")
         gateway = f"https://connectgateway.googleapis.com/v1/projects/{parts[1]}/locations/{parts[3]}/gkeMemberships/{parts[5]}"
         return gateway, None
-    return f"https://{cluster.get('endpoint')}", authority
+    host = cluster.get("endpoint")
+    if not host:
+        raise NoConnection(f"cluster {name} has no public endpoint; say cluster.endpoint: dns or private")
+    return f"https://{host}", authority
 
 
 def _told(error: Exception) -> str:

@@ -11,7 +11,7 @@ from inference_rollouts import stages
 from inference_rollouts.observe.bake import Write, age, last_writer
 from inference_rollouts.observe.cluster import Absent, Answer, Found, Unreadable
 from inference_rollouts.observe.patch import Now, now_of
-from inference_rollouts.observe.splits import live_weights, recorded_split
+from inference_rollouts.observe.splits import listed, live_weights, recorded_split
 from inference_rollouts.observe.targets import SplitTarget
 from inference_rollouts.record import Split
 from inference_rollouts.stages import Stage
@@ -153,11 +153,6 @@ def at(split: Split, stage: Stage) -> Split:
 
 def _aim(split: Split) -> tuple[object, ...]:
     return split.serving, split.to, split.steps, split.stage
-
-
-def listed(weights: Mapping[str, int]) -> str:
-    """Weights as text."""
-    return ", ".join(f"{name} {weight}" for name, weight in weights.items())
 
 
 def told(split: Split) -> str:

@@ -1,7 +1,7 @@
 """What a cluster has beside what a stack file wants: stages, weights, records, readiness, checks. Reads, and decides nothing.
 
-`rollout status --live` shows it, `rollout recover` and a pipeline ask it. What cannot be read is unknown in its place; only a
-cluster that answers nothing at all is an error.
+`rollout status --live` shows it; `rollback --now` and `advance --if-ready` ask for the splits alone. What cannot be read is
+unknown in its place; only a cluster that answers nothing at all is an error.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from inference_rollouts.observe.cluster import Absent, Answer, Cluster, Unreadab
 from inference_rollouts.observe.from_plan import metric_target, ready_target
 from inference_rollouts.observe.kubeconfig import NoConnection
 from inference_rollouts.observe.live_split import SplitStatus, split_status
+from inference_rollouts.observe.splits import OF_SPLITS
 from inference_rollouts.observe.targets import ReadyTarget, SplitTarget, VersionTarget
 from inference_rollouts.plan.values import ModelServiceArgs, Plan
 from inference_rollouts.record import Record
-
-OF_SPLITS = ("live weights", "record agrees")
-"""Findings that say of a split what its SplitStatus says."""
 
 OF_ROUTE = "route accepted"
 """The finding that is about no version."""
@@ -166,6 +164,7 @@ def look(
 
 def _readiness(target: ReadyTarget, seen: readiness.Observed) -> tuple[Finding, ...]:
     try:
+        # What those of the splits say, SplitStatus says.
         return tuple(finding for finding in readiness.findings(target, seen) if finding.check not in OF_SPLITS)
     except Exception as e:  # an object of a shape that nobody foresaw is no reason to show nothing
         return (Finding("ready", "unknown", f"what could not be judged ({type(e).__name__}: {e})", "a judgement", "the cluster"),)

@@ -24,7 +24,7 @@ from urllib.parse import quote
 from inference_rollouts import naming
 from inference_rollouts.observe.cluster import Absent, Answer, Cluster, Found, Unreadable, collection
 from inference_rollouts.observe.owned import applied_by, applier
-from inference_rollouts.observe.splits import live_weights
+from inference_rollouts.observe.splits import listed, live_weights
 from inference_rollouts.observe.targets import SplitTarget
 from inference_rollouts.record import Split
 
@@ -77,11 +77,10 @@ class Written:
 
     Attributes:
         manager: in whose name.
-        before, after: weight by backend, as read.
+        after: weight by backend, as read back.
     """
 
     manager: str
-    before: Mapping[str, int] | None
     after: Mapping[str, int]
 
 
@@ -121,7 +120,7 @@ def write(cluster: Writer, namespace: str, target: SplitTarget, wanted: Split, *
     at = f"{target.kind} {namespace}/{target.name}"
 
     def read(verb: str) -> dict[str, Any]:
-        return _found(cluster.get(target.api_version, target.kind, namespace, target.name), at, verb)
+        return found_at(cluster.get(target.api_version, target.kind, namespace, target.name), at, verb)
 
     live = read("read")
     for attempt in range(1, ATTEMPTS + 1):
@@ -131,18 +130,19 @@ def write(cluster: Writer, namespace: str, target: SplitTarget, wanted: Split, *
         if manager:  # only who applies the object again takes this annotation off again
             body["metadata"]["annotations"] |= {NOW_ANNOTATION: now.to_json()}
         answer = cluster.apply(body, manager or OWN_MANAGER)
-        if not _changed_meanwhile(answer) or attempt == ATTEMPTS:
-            _found(answer, at, "written")
+        if not changed_meanwhile(answer) or attempt == ATTEMPTS:
+            found_at(answer, at, "written")
             break
         live = read("read")
     after = live_weights(read("read back")) or {}
     if not agrees(target, wanted, after):
-        told = ", ".join(f"{name} {weight}" for name, weight in after.items()) or "no weights"
+        told = listed(after) or "no weights"
         raise NotWritten(f"{at} was written and reads back as {told}: somebody else writes it, too; write it again")
-    return Written(applier(live) or OWN_MANAGER, live_weights(live), after)
+    return Written(applier(live) or OWN_MANAGER, after)
 
 
-def _changed_meanwhile(answer: Answer) -> bool:
+def changed_meanwhile(answer: Answer) -> bool:
+    """Whether an object was not written because it is another by now; a gateway writes its status often."""
     return isinstance(answer, Unreadable) and answer.reason.startswith("HTTP 409")
 
 
@@ -152,7 +152,12 @@ def agrees(target: SplitTarget, wanted: Split, live: Mapping[str, int]) -> bool:
     return {k: w for k, w in live.items() if w} == {k: w for k, w in shown.items() if w} and shown.keys() <= live.keys()
 
 
-def _found(answer: Answer, at: str, verb: str) -> dict[str, Any]:
+def found_at(answer: Answer, at: str, verb: str) -> dict[str, Any]:
+    """The object that was to be read, or written.
+
+    Raises:
+        NotWritten: when there is none.
+    """
     match answer:
         case Absent():
             raise NotWritten(f"{at} cannot be {verb}: there is nothing of that name")

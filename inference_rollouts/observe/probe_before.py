@@ -10,9 +10,9 @@ from inference_rollouts.checks import Finding
 from inference_rollouts.manifests.route import HTTP_ROUTE
 from inference_rollouts.observe import readiness
 from inference_rollouts.observe.cluster import Absent, Cluster, Found, Unreadable
-from inference_rollouts.observe.live_status import OF_SPLITS
 from inference_rollouts.observe.probe_door import Door, NoDoor, by_gateway
 from inference_rollouts.observe.probe_route import pinned
+from inference_rollouts.observe.splits import OF_SPLITS
 from inference_rollouts.observe.targets import ReadyTarget
 from inference_rollouts.plan.values import ModelServiceArgs
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference_rollouts.manifests.route import HTTP_ROUTE, TestHeader
-from inference_rollouts.observe.cluster import Absent, Answer, Found, Unreadable
-from inference_rollouts.observe.patch import ATTEMPTS, NotWritten, Writer
+from inference_rollouts.observe.cluster import Answer, Unreadable
+from inference_rollouts.observe.patch import ATTEMPTS, NotWritten, Writer, changed_meanwhile, found_at
 from inference_rollouts.observe.probe_route import pinned
 from inference_rollouts.probed import CANARY_ANNOTATION, PROBE_ANNOTATION, Evidence
 
@@ -38,9 +38,8 @@ def write(cluster: Writer, probed: Mapping[str, Any], test: TestHeader, evidence
         meta = {key: live["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
         annotated = {**meta, "annotations": {PROBE_ANNOTATION: evidence.to_json()}}
         answer = cluster.apply({"apiVersion": HTTP_ROUTE, "kind": "HTTPRoute", "metadata": annotated}, MANAGER)
-        # A gateway writes its status often: whatever came in between is judged anew.
-        changed_meanwhile = isinstance(answer, Unreadable) and answer.reason.startswith("HTTP 409")
-        if not changed_meanwhile or attempt == ATTEMPTS:
+        # Whatever came in between is judged anew.
+        if not changed_meanwhile(answer) or attempt == ATTEMPTS:
             _read_back(_found(answer, at, "written"), evidence, at)
             return
 
@@ -63,11 +62,7 @@ def _annotations(route: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _found(answer: Answer, at: str, verb: str) -> Mapping[str, Any]:
-    match answer:
-        case Found(value):
-            return value
-        case Absent():
-            raise NotWritten(f"{at} cannot be {verb}: there is nothing of that name")
-        case Unreadable(reason):
-            way = "; ask for the right to patch httproutes, or run the probe where that right is" if "HTTP 403" in reason else ""
-            raise NotWritten(f"{at} cannot be {verb}: {reason}{way}")
+    if isinstance(answer, Unreadable) and "HTTP 403" in answer.reason:
+        way = "ask for the right to patch httproutes, or run the probe where that right is"
+        raise NotWritten(f"{at} cannot be {verb}: {answer.reason}; {way}")
+    return found_at(answer, at, verb)

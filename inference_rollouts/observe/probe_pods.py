@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from inference_rollouts.manifests.vllm import PORT
 from inference_rollouts.observe.cluster import Absent, Answer, Found, Unreadable, collection
 from inference_rollouts.observe.patch import Writer
+from inference_rollouts.observe.pods import ready_pods
 from inference_rollouts.observe.probe_send import Reply
 
 POD_HEADER = "x-inference-pod"
@@ -64,10 +64,10 @@ class Pods:
 
 def read_pods(cluster: ProbeCluster, namespace: str, selector: Mapping[str, str]) -> Pods:
     """The Ready pods that have these labels, with their counters."""
-    answer = cluster.list("v1", "Pod", namespace, selector) if selector else Absent()
+    answer = ready_pods(cluster, namespace, selector) if selector else Absent()
     if not isinstance(answer, Found):
         return Pods(why=f"no pods can be listed: {getattr(answer, 'reason', 'its pool is somebody else’s')}")
-    names = tuple(sorted(pod["metadata"]["name"] for pod in answer.value if _is_ready(pod)))
+    names = tuple(answer.value)
     with ThreadPoolExecutor(8) as several:
         told = list(several.map(lambda name: cluster.pod_text(namespace, name, PORT, "/metrics"), names))
     counted = {name: _counted(text) for name, text in zip(names, told, strict=True)}
@@ -76,11 +76,6 @@ def read_pods(cluster: ProbeCluster, namespace: str, selector: Mapping[str, str]
         name, why = next(iter(silent.items()))
         return Pods(names, None, f"the counters of {name} cannot be read: {why}")
     return Pods(names, {name: count for name, count in counted.items() if isinstance(count, float)})
-
-
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions = {c.get("type"): c.get("status") for c in (pod.get("status") or {}).get("conditions") or ()}
-    return conditions.get("Ready") == "True" and not pod["metadata"].get("deletionTimestamp")
 
 
 def _counted(answer: Answer) -> float | str:

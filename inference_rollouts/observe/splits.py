@@ -16,13 +16,16 @@ from inference_rollouts.observe.cluster import Absent, Answer, Found, Unreadable
 from inference_rollouts.observe.targets import SplitTarget
 from inference_rollouts.record import Split
 
+OF_SPLITS = ("live weights", "record agrees")
+"""The checks that `as_deployed` makes: of the weights, and of the annotation."""
+
 BY_HAND = "edited by hand: run pulumi up --refresh with the deployed stage, or fall back"
 HALF_WAY = "an update failed half-way: run pulumi up with stage {stage} again, or fall back"
 
 
 def as_deployed(target: SplitTarget, at: str, answer: Answer) -> list[Finding]:
     """Two findings: the live weights are those of the record, and so is the annotation."""
-    wanted = _listed(target.weights(target.split))
+    wanted = listed(target.weights(target.split))
     recorded = f"the recorded split, {_told(target.split)}"
     match answer:
         case Absent():
@@ -36,15 +39,15 @@ def as_deployed(target: SplitTarget, at: str, answer: Answer) -> list[Finding]:
 def _weights(target: SplitTarget, at: str, value: Mapping[str, Any]) -> Finding:
     wanted, live = target.weights(target.split), live_weights(value)
     if live is None:
-        return Finding("live weights", "unknown", "backends without weights, or none", _listed(wanted), at, BY_HAND)
+        return Finding("live weights", "unknown", "backends without weights, or none", listed(wanted), at, BY_HAND)
     if live == wanted:
-        return Finding("live weights", "pass", _listed(live), _listed(wanted), at)
+        return Finding("live weights", "pass", listed(live), listed(wanted), at)
     written = recorded_split(value)
     half_way = isinstance(written, Split) and written != target.split and target.weights(written) == live
     advice = HALF_WAY.format(stage=target.split.stage) if half_way else BY_HAND
     writer = last_writer(value)
-    seen = f"{_listed(live)}, written by {writer}" if writer else _listed(live)
-    return Finding("live weights", "fail", seen, _listed(wanted), at, advice)
+    seen = f"{listed(live)}, written by {writer}" if writer else listed(live)
+    return Finding("live weights", "fail", seen, listed(wanted), at, advice)
 
 
 def live_weights(value: Mapping[str, Any]) -> dict[str, int] | None:
@@ -92,5 +95,6 @@ def _told(split: Split) -> str:
     return f"{split.serving} at {split.stage}{rollout}"
 
 
-def _listed(weights: Mapping[str, int]) -> str:
+def listed(weights: Mapping[str, int]) -> str:
+    """Weights as text."""
     return ", ".join(f"{name} {weight}" for name, weight in weights.items())

@@ -204,15 +204,31 @@ def deployed(live: LiveProject, name: str) -> Object:
     return next(v for v in live.server.objects.values() if v["kind"] == "Deployment" and v["metadata"]["name"] == name)
 
 
-def test_a_stable_without_a_ready_pod_is_said_first_and_gets_the_traffic_all_the_same(live):
+def test_a_stable_without_a_ready_pod_is_said_and_gets_the_traffic_all_the_same(live):
     deployed(live, "llm")["status"] = {"observedGeneration": 1}
     deployed(live, "llm-epp")["status"]["availableReplicas"] = 0
+    asked_before = live.rollout("rollback", "node-update", "--now")
     answer = live.rollout("rollback", "node-update", "--now", "--yes")
-    lines = answer.out.splitlines()
+    said = ["  stable llm has 0 of 4 replicas ready", "  stable llm's picker has 0 of 1 replicas ready"]
 
     assert (answer.code, answer.err, live.weights()) == (0, "", {"llm": 100, "llm-new": 0})
-    assert lines[2:4] == ["  stable llm has 0 of 4 replicas ready", "  stable llm's picker has 0 of 1 replicas ready"]
-    assert lines.index("  stable llm has 0 of 4 replicas ready") < next(i for i, s in enumerate(lines) if "written" in s)
+    assert [line for line in answer.out.splitlines() if line in said] == said
+    assert asked_before.out.splitlines()[2:4] == said
+
+
+def test_where_nobody_is_asked_the_write_does_not_wait_for_what_stable_lacks(live, server, monkeypatch):
+    path, original = path_of(deployed(live, "llm")), server.answer
+    written_by_then: list[int] = []
+
+    def noted(asked: str, authorization: str | None) -> tuple[int, Any]:
+        if asked.startswith(path):
+            written_by_then.append(len(server.applied))
+        return original(asked, authorization)
+
+    monkeypatch.setattr(server, "answer", noted)
+    assert live.rollout("rollback", "node-update", "--now", "--yes").code == 0
+
+    assert set(written_by_then) == {1}
 
 
 def test_it_is_in_the_question(live, monkeypatch):
@@ -530,3 +546,18 @@ def test_the_stand_in_takes_away_what_a_manager_no_longer_sends_and_leaves_what_
 
     assert (three["metadata"]["labels"], three["spec"]) == ({"a": "1", "c": "1"}, {"list": [2]})
     assert (one["metadata"]["generation"], three["metadata"]["generation"]) == (2, 3)
+
+
+def test_an_object_that_cannot_be_understood_ends_in_words_and_leaves_the_file(live):
+    def misshape(value: Object) -> None:
+        entry = next(e for e in value["metadata"]["managedFields"] if e["manager"] == MANAGER)
+        entry["fieldsV1"]["f:spec"]["f:hostnames"] = {"i:one": {}}
+        value["spec"]["hostnames"] = ["llm.example.com"]
+
+    misshape(live.of("HTTPRoute"))
+    answer = live.rollout("rollback", "node-update", "--now", "--yes")
+
+    assert (answer.code, live.staged, live.weights()) == (1, "10", {"llm": 90, "llm-new": 10})
+    assert (
+        "HTTPRoute default/routes-to-llm may not be written: it is of another shape than expected (JSONDecodeError" in answer.err
+    )

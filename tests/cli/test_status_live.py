@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
+from inference_rollouts.cli import status
+from inference_rollouts.cli.status_live_text import blocks
 from inference_rollouts.naming import SPLIT_ANNOTATION
+from inference_rollouts.observe.live_status import live_status
 from tests.cli.live_project import MANAGER, LiveProject, make_live, reweigh
 from tests.conftest import ROOT
 from tests.observe.fake_apiserver import FORBIDDEN, UNAUTHORIZED, path_of
@@ -65,6 +68,15 @@ def test_what_stands_as_the_file_says_is_said_so_and_checks(live):
     ]
     assert f", by {MANAGER} (Apply) at 2" in lines[6]
     assert lines[7:] == ["    ready: 7 of 7"]
+
+
+def test_the_bar_of_an_adapters_canary_has_the_canarys_colour_at_100_too(adapter):
+    adapter.up(100)
+    (standing,), _ = status.read_all([adapter.name])
+    shown = blocks(standing, live_status(standing.plan, standing.project))
+
+    (line,) = [line for line in shown if line.plain.startswith("      llm-v2 ")]
+    assert {str(span.style) for span in line.spans if span.end - span.start == status.BAR} == {"green"}
 
 
 def test_as_json_it_is_one_document_with_the_file_beside_the_cluster(live, server):

@@ -107,6 +107,15 @@ def test_a_refusal_is_a_sentence_and_exit_code_3(played):
     assert found.err.startswith("service llm: the file says 50, and prepare is deployed")
 
 
+def test_a_refusal_is_one_document_for_a_program_too(played):
+    played.subject.write(50)
+    found = rollout("run", "node-update", "--yes", "--json")
+
+    document = json.loads(found.out)
+    assert (found.code, document["ended"], document["events"]) == (3, "refused", [])
+    assert document["sentence"] == found.err.strip()
+
+
 @pytest.mark.parametrize("arguments", [["run", "node-update"], ["watch", "node-update"], ["recover", "node-update"]])
 def test_without_the_pulumi_cli_one_sentence_says_how_to_get_it(tmp_path, monkeypatch, arguments):
     world(tmp_path, monkeypatch, 10)

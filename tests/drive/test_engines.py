@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import threading
 import time
@@ -160,6 +161,26 @@ def test_a_wish_to_cancel_reaches_the_update_that_runs_and_nothing_else(tmp_path
     assert ended[0].ended == "cancelled"
     assert stage(engine) == 25, "the operation that had begun was let to its end"
     assert "other" not in engine.deployed().records
+
+
+def test_ctrl_c_that_nobody_listens_to_cancels_the_command_and_waits_for_its_end(tmp_path, file, monkeypatch):
+    engine, home = deployed(tmp_path, file, monkeypatch, slow=3)
+    put(file, 25)
+    (home / "begins").unlink()
+
+    def press() -> None:
+        while not (home / "begins").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.up("x", lambda _: None)
+
+    process = engine.command._running
+    assert process is not None
+    assert process.poll() is not None, "nothing goes on behind the user's back"
+    assert stage(engine) == 25, "the operation that had begun was let to its end"
 
 
 def test_the_stack_file_of_the_project_is_named_and_no_stack_gets_selected(tmp_path, file, monkeypatch):

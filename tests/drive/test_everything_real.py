@@ -134,3 +134,30 @@ def test_at_100_what_only_compares_with_stable_is_not_asked(tmp_path, monkeypatc
 
     assert prometheus.asked == []
     assert not asked.of("unknown"), asked.findings
+
+
+def test_credentials_that_are_over_are_got_anew_at_the_next_round(tmp_path, monkeypatch, cluster):
+    with FakePrometheus(lambda _: vector("0.01")) as prometheus:
+        made = played(tmp_path, monkeypatch, cluster, prometheus, 10)
+        asker, record = LiveAsker(made.subject), made.engine.deployed().records["llm"]
+        file = tmp_path / "kubeconfig"
+        file.write_text(cluster.kubeconfig({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "false"}}))
+        before = asker.ask(10, 50, record, made.now())
+        file.write_text(cluster.kubeconfig())
+        after = asker.ask(10, 50, record, made.now())
+
+    assert any("false failed with exit code 1" in finding.sentence for finding in before.of("unknown"))
+    assert {finding.verdict for finding in after.findings} == {"pass"}
+
+
+def test_an_object_of_another_shape_holds_and_ends_nothing(tmp_path, monkeypatch, cluster):
+    with FakePrometheus(lambda _: vector("0.01")) as prometheus:
+        made = played(tmp_path, monkeypatch, cluster, prometheus, 10)
+        route = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"
+        for entry in cluster.objects[route]["metadata"]["managedFields"]:
+            entry["time"] = "yesterday"
+        asked = LiveAsker(made.subject).ask(10, 50, made.engine.deployed().records["llm"], made.now())
+
+    (finding,) = asked.of("unknown")
+    assert (asked.left, finding.at) == (None, "the cluster")
+    assert "what could not be judged (ValueError" in finding.seen

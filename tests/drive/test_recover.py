@@ -11,6 +11,13 @@ from tests.drive.playing import World, world
 from tests.drive.scripted import LOCK, Killed
 
 WROTE = "wrote HTTPRoute routes-to-llm"
+LEAVING = """
+    other:
+      serving: other
+      route: { hostnames: [other.example.com] }
+      versions: { other: { external: { pool: somewhere } } }
+      decommission: true
+"""
 
 
 def dead(tmp_path, monkeypatch, point: str, stage: Stage = 10, example: str = "node-update") -> World:
@@ -164,3 +171,31 @@ def test_an_update_that_does_not_get_through_is_no_recovery(tmp_path, monkeypatc
 
     assert (last.kind, last.code) == ("stuck", 3)
     assert "timed out" in last.reasons[0]
+
+
+def test_without_a_place_for_a_backup_nothing_is_dropped(tmp_path, monkeypatch):
+    played = dead(tmp_path, monkeypatch, next_begun(tmp_path, monkeypatch, "NodePool"), "baseline")
+    (played.folder / "backups").write_text("a file")
+
+    last = played.recover()
+
+    assert (last.kind, last.code) == ("stuck", 3)
+    assert last.reasons == (f"no backup of the state can be written to {played.folder / 'backups'}: File exists",)
+    assert [p["type"] for p in played.engine.pending] == ["creating"]
+
+
+def test_what_waits_in_the_file_and_deletes_is_not_deployed_by_a_recovery(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 50)
+    text = played.engine.file.read_text("utf-8")
+    played.engine.file.write_text(text + LEAVING, "utf-8")
+    played.engine.deploy()
+    played.engine.file.write_text(text, "utf-8")
+    (urn,) = (urn for urn in played.engine.live if urn.endswith("::llm") and ":HTTPRoute::" in urn)
+    for backend, weight in zip(played.engine.live[urn]["spec"]["rules"][-1]["backendRefs"], (100, 0), strict=True):
+        backend["weight"] = weight
+
+    last = played.recover()
+
+    assert (last.kind, last.code, last.next) == ("held", 3, "pulumi preview -s node-update")
+    assert "would also delete or replace HTTPRoute other" in last.sentence
+    assert (played.file, played.deployed) == ("prepare", 50)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from inference_rollouts.drive.engine import EngineFailure, Update
 from inference_rollouts.drive.vigil import Patience
 from inference_rollouts.edit.target import Refused
 from inference_rollouts.errors import InputError
@@ -391,3 +394,76 @@ def test_a_file_that_cannot_be_put_back_names_the_way_without_it(tmp_path, monke
     assert (last.kind, last.code) == ("stuck", 3)
     assert "rollout rollback node-update llm --now" in last.sentence
     assert "cannot be read" in last.reasons[0]
+
+
+def test_a_rollout_that_has_left_the_file_meanwhile_is_said_in_words(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 10)
+
+    def leaves(stage, times):
+        if (stage, times) == (10, 2):
+            text = played.engine.file.read_text("utf-8")
+            played.engine.file.write_text(re.sub(r" +rollout: .*\n", "", text), "utf-8")
+        return (FAIL,)
+
+    played.answer = leaves
+    last = played.run()
+
+    assert (last.kind, last.code) == ("stuck", 3)
+    assert "rollout rollback node-update llm --now" in last.sentence
+    assert last.reasons[0].endswith("llm has no rollout any more")
+
+
+def test_a_state_that_cannot_be_read_does_not_hold_up_the_way_back(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 50)
+    deployed, silent = played.engine.deployed, []
+
+    def read():
+        if silent:
+            silent.clear()
+            raise EngineFailure("pulumi stack export: no route to host")
+        return deployed()
+
+    def loses(event):
+        if getattr(event, "kind", "") == "failing":
+            silent.append(event)
+        return event
+
+    monkeypatch.setattr(played.engine, "deployed", read)
+    played.answer = checks_at(50, FAIL)
+    last = played.hear(loses(event) for event in played.driver().run())
+
+    assert (last.kind, played.file, played.deployed) == ("rolled back", "prepare", "prepare")
+
+
+def test_an_update_of_somebody_else_meanwhile_is_said_with_all_reasons(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 10)
+    theirs = played.engine.up
+
+    def up(message, on_operation):
+        played.subject.write("prepare")
+        assert theirs(message, on_operation).done
+        return Update("failed", (), ("timed out",))
+
+    monkeypatch.setattr(played.engine, "up", up)
+    last = played.run()
+
+    assert (last.kind, last.reasons, last.next) == ("stuck", ("timed out",), "rollout recover node-update")
+    assert last.sentence == "service llm: after the update to 25 it is prepare that is deployed; somebody else updates this stack"
+
+
+def test_an_edit_while_the_update_is_previewed_does_not_slip_in(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 10)
+    preview = played.engine.preview
+
+    def meddled(config):
+        found = preview(config)
+        text = played.engine.file.read_text("utf-8")
+        played.engine.file.write_text(f"{text}# edited\n", "utf-8")
+        return found
+
+    monkeypatch.setattr(played.engine, "preview", meddled)
+    last = played.run()
+
+    assert (last.kind, last.code, last.next) == ("held", 3, "rollout run node-update llm")
+    assert "was edited while its update was previewed" in last.sentence
+    assert (played.file, played.deployed) == (10, 10)

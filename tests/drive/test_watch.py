@@ -6,6 +6,7 @@ import pytest
 
 from inference_rollouts.drive.vigil import Patience
 from inference_rollouts.drive.watch import watch
+from inference_rollouts.edit.target import Refused
 from tests.drive.playing import BEGAN, BY_HAND, FAIL, PASS, UNKNOWN, World, checks_at, world
 
 
@@ -86,3 +87,12 @@ def test_unknown_answers_between_failing_ones_are_no_pardon(tmp_path, monkeypatc
     played.answer = lambda _stage, times: answers.get(times, (PASS,))
 
     assert watched(played).kind == "rolled back"
+
+
+def test_another_rollout_than_the_one_that_is_deployed_is_refused(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 10)
+    text = played.engine.file.read_text("utf-8").replace("to: llm-new,", "to: llm-newer,")
+    played.engine.file.write_text(text.replace("llm-new:\n", "llm-newer: { like: llm-new }\n        llm-new:\n"), "utf-8")
+
+    with pytest.raises(Refused, match="what is deployed is a rollout from llm to llm-new, and the file has another"):
+        watched(played)

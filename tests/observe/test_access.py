@@ -119,10 +119,10 @@ def test_the_endpoint_is_the_one_that_the_program_takes(endpoint, address):
     assert gke.address(FOUND, endpoint) == address
 
 
-@pytest.mark.parametrize("endpoint", ["dns", "private", "connect-gateway"])
+@pytest.mark.parametrize("endpoint", ["dns", "private", "public", "connect-gateway"])
 def test_an_endpoint_that_the_cluster_does_not_have_says_which_to_take(endpoint):
     with pytest.raises(NoConnection, match=r"say cluster\.endpoint"):
-        gke.address({"name": "c", "endpoint": "34.1.2.3"}, endpoint)
+        gke.address({"name": "c"}, endpoint)
 
 
 @pytest.mark.parametrize(
