@@ -33,7 +33,7 @@ class Problem:
         place = self.file or ""
         if self.file and self.line:
             place = f"{self.file}:{self.line}"
-        return _printable(": ".join(part for part in (place, self.path, self.message) if part))
+        return printable(": ".join(part for part in (place, self.path, self.message) if part))
 
     def at(self, file: str, line: int | None = None) -> Problem:
         """The same problem, placed in a file."""
@@ -48,8 +48,8 @@ class InputError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def _printable(text: str) -> str:
-    """One line that no terminal obeys: what does not print is escaped."""
+def printable(text: str) -> str:
+    """One line that no terminal obeys, and no comment ends in: what does not print is escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -123,6 +123,15 @@ def all_of(words: Iterable[str]) -> str:
     """Words that hold together: `a, b and c`."""
     listed = list(words)
     return f"{', '.join(listed[:-1])} and {listed[-1]}" if len(listed) > 1 else "".join(listed)
+
+
+def first_of(words: Sequence[str], most: int) -> str:
+    """The first words of a long list, and how many more there are.
+
+    >>> first_of(["a", "b"], 2), first_of(["a", "b", "c"], 2)
+    ('a, b', 'a, b and 1 more')
+    """
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def allowed(word: str, known: Iterable[str | int]) -> str:

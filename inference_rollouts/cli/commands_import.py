@@ -42,7 +42,7 @@ def import_(  # noqa: PLR0917 (typer calls it by name)
     exactly what stands; else only the route is, and a version of our own is written beside it, to move to. What cannot be said is
     listed: then nothing is written, and the exit code is 1. Without --stack and -o the stack file is only shown.
 
-    [bold]kubectl get httproute,inferencepool,deploy,svc,cm -o yaml | rollout import - --context my-context[/bold]
+    [bold]kubectl get httproute,inferencepool,deploy,svc,cm,hpa -o yaml | rollout import - --context my-context[/bold]
     [bold]rollout import --live -n serving --stack prod[/bold]
     """
     import re
@@ -54,6 +54,8 @@ def import_(  # noqa: PLR0917 (typer calls it by name)
         raise typer.BadParameter("name files, or say --live; one of the two")
     if bool(cluster) != bool(location):
         raise typer.BadParameter("--cluster and --location belong together")
+    if cluster and context and not live:
+        raise typer.BadParameter("--cluster and --context both name the cluster of these files; give one of them")
     if location and not re.fullmatch(LOCATION, location):
         raise typer.BadParameter(f"--location {location} is no region or zone, as us-central1 or us-central1-a")
     if stack is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", stack):

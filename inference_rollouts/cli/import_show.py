@@ -67,15 +67,17 @@ def _first(first: Any) -> Iterator[str]:
     yield words.verdict(same, harmless=first.harmless)
 
 
-def show_written(result: Result, console: Console) -> None:
-    """What was written, or would be, and what to do next."""
+def show_written(result: Result, console: Console, *, declined: bool) -> None:
+    """What was written, or would be, and what to do next; no steps where one of the files is not the one that was shown."""
     if result.written:
         console.print(Text(words.wrote([str(path) for path in result.written]), style="bold"), soft_wrap=True)
     elif result.files and not result.wanted:
         console.print(Text(words.would_write(str(result.stack_path)), style="bold"), soft_wrap=True)
         console.print(Text(result.files[result.stack_path].rstrip("\n")), soft_wrap=True)
-    elif not result.takeover.whole and not result.request.partial:
+    elif not result.files or not (result.takeover.whole or result.request.partial):
         console.print(Text(words.nothing_written(result.files != {})), soft_wrap=True)
+        return
+    if declined:
         return
     for number, step in enumerate(result.steps, 1):
         console.print(Text(f"{number}. {step.say}"), soft_wrap=True)

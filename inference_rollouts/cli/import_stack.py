@@ -6,8 +6,6 @@ What it cannot say in a stack file it lists, and then it writes nothing, unless 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +18,9 @@ from inference_rollouts.cli.project import Project, find_project
 from inference_rollouts.cli.project import shown as shown_path
 from inference_rollouts.edit import words as edit_words
 from inference_rollouts.edit.differences import unified
-from inference_rollouts.edit.writing import replace_file
+from inference_rollouts.edit.writing import create_file, replace_file
 from inference_rollouts.errors import InputError, Problem
+from inference_rollouts.settings.stack_file import TOP_LEVEL
 from inference_rollouts.takeover import documents, stack, steps, words
 from inference_rollouts.takeover import text as stack_text
 from inference_rollouts.takeover.findings import Finding
@@ -29,7 +28,7 @@ from inference_rollouts.takeover.inventory import Existing, Inventory
 from inference_rollouts.takeover.stack import Takeover
 from inference_rollouts.takeover.steps import Step
 
-KEPT = ("secretsprovider", "encryptedkey", "encryptionsalt", "environment")
+KEPT = tuple(key for key in TOP_LEVEL if key != "config")
 """Top-level keys of a stack file that belong to Pulumi, and survive."""
 
 
@@ -104,7 +103,7 @@ def run(request: Request, how: How) -> None:
     if how.as_json:
         import_show.print_report(result)
     else:
-        import_show.show_written(result, how.console)
+        import_show.show_written(result, how.console, declined=declined)
     if declined or not result.takeover.whole:
         raise typer.Exit(1)
 
@@ -199,7 +198,12 @@ def _kept(path: Path) -> str:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return ""
-    return "\n".join(line for line in lines if line.partition(":")[0] in KEPT)
+    kept, keeping = [], False
+    for line in lines:
+        # What is indented, an item of a list, or blank belongs to the key above it.
+        keeping = line.partition(":")[0] in KEPT if line[:1] not in ("", " ", "-") else keeping
+        kept += [line] if keeping else []
+    return "\n".join(kept).rstrip("\n")
 
 
 def _write(result: Result, how: How) -> bool:
@@ -223,7 +227,7 @@ def _put(path: Path, text: str, how: How, result: Result) -> bool:
     if old == new:
         return True
     if old is None:
-        create(path, new)
+        create_file(path, new)
     else:
         if not how.as_json:
             show_diff(unified(path, old.decode("utf-8", "replace"), text), how.console)
@@ -232,28 +236,3 @@ def _put(path: Path, text: str, how: How, result: Result) -> bool:
         replace_file(path, old, new)
     result.written.append(path)
     return True
-
-
-def create(path: Path, data: bytes) -> None:
-    """A new file in one step; never over one that came up meanwhile.
-
-    Raises:
-        InputError: when it stands by now, or cannot be written.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        draft.chmod(0o666 & ~umask)
-        path.hardlink_to(draft)  # which, unlike a rename, never takes the place of a file
-    except FileExistsError:
-        raise InputError([Problem("", edit_words.changed_meanwhile(), str(path))]) from None
-    except OSError as e:
-        raise InputError([Problem("", edit_words.not_written(e.strerror or str(e)), str(path))]) from None
-    finally:
-        draft.unlink(missing_ok=True)

@@ -193,7 +193,7 @@ def _base_side(shown: Path, called: str, data: bytes) -> Side:
 
 def _side(file: StackFile, data: bytes) -> Side:
     settings = file.settings()
-    return Side(file, data.decode("utf-8-sig"), settings, plan_of(file))
+    return Side(file, data.decode("utf-8-sig"), settings, plan_of(file, settings))
 
 
 def _operations(before: Side | None, after: Side) -> tuple[Operation, ...]:

@@ -87,8 +87,7 @@ def stack_path(stack: str) -> Path:
     """Where the file of STACK is, or was; as short as it can be said from here."""
     if is_path(stack):
         return Path(stack)
-    path, here = find_project().stacks / f"Pulumi.{stack}.yaml", Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return shown(find_project().stack_file(stack))
 
 
 def shown(path: Path) -> Path:

@@ -173,9 +173,8 @@ class Document:
         start = self.line_start(pair.start)
         if self.text[start : pair.start].strip(" "):
             raise InputError([Problem("", words.shares_a_line(pair.key.text), str(self.path), self.line(pair.start))])
-        end = self.line_end(max(pair.start, pair.end - 1)) if pair.end else pair.end
         column = pair.start - start
-        end = self._deeper_comments(end, column)
+        end = self._deeper_comments(self.line_end(max(pair.start, pair.end - 1)), column)
         if with_comments:
             start = self._attached_comments(start, column)
         return start, end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from inference_rollouts.errors import one_of
+from inference_rollouts.errors import first_of, one_of
 
 # --- Git --------------------------------------------------------------------------------------------------------------
 
@@ -133,8 +133,7 @@ def no_folder() -> str:
 
 def foreign_files(names: Sequence[str]) -> str:
     """The folder holds what render did not write."""
-    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"holds files that render did not write ({listed}); name an empty folder, or take them out"
+    return f"holds files that render did not write ({first_of(names, 3)}); name an empty folder, or take them out"
 
 
 def rendered(count: int, folder: object) -> str:

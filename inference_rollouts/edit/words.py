@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from inference_rollouts.errors import nearest, one_of
+from inference_rollouts.errors import first_of, nearest, one_of
 from inference_rollouts.stages import Stage
 
 # --- what cannot be edited safely -------------------------------------------------------------------------------------
@@ -37,9 +37,8 @@ def shares_a_line(key: str) -> str:
 
 def does_more(paths: Sequence[str], why: str, by_hand: str) -> str:
     """The edited text would say something else than what was meant."""
-    listed = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-    reason = f"; {why}" if why else ""
-    return f"cannot be edited here without changing more than is meant: {listed}{reason}; nothing was written; by hand: {by_hand}"
+    more = first_of(paths, 3) + (f"; {why}" if why else "")
+    return f"cannot be edited here without changing more than is meant: {more}; nothing was written; by hand: {by_hand}"
 
 
 def anchor_shared(anchor: str, line: int, used: Sequence[int]) -> str:

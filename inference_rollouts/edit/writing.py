@@ -1,4 +1,4 @@
-"""Replacing a stack file in one step: whoever reads it, or stops the writer, finds the old file or the new one, whole."""
+"""Writing a stack file in one step: whoever reads it, or stops the writer, finds the old file or the new one, whole."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def replace_file(path: Path, old: bytes, new: bytes) -> None:
     try:
         if not os.access(file, os.W_OK):
             raise PermissionError(None, "it is read-only")
-        draft = _draft(file, new)
+        draft = _draft(file, new, stat.S_IMODE(file.stat().st_mode))
         try:
             if file.read_bytes() != old:
                 raise InputError([Problem("", words.changed_meanwhile(), str(path))])
@@ -42,15 +42,40 @@ def replace_file(path: Path, old: bytes, new: bytes) -> None:
     _settle(file.parent)
 
 
-def _draft(file: Path, data: bytes) -> Path:
-    """A complete file beside the one it will replace, on disk, with the same mode."""
+def create_file(path: Path, data: bytes) -> None:
+    """Write a new file; never over one that came up meanwhile.
+
+    Args:
+        path: the file; its folder is there.
+        data: what to write.
+
+    Raises:
+        InputError: when it stands by now, or cannot be written.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    try:
+        draft = _draft(path, data, 0o666 & ~umask)
+        try:
+            path.hardlink_to(draft)  # which, unlike a rename, never takes the place of a file
+        finally:
+            draft.unlink(missing_ok=True)
+    except FileExistsError:
+        raise InputError([Problem("", words.changed_meanwhile(), str(path))]) from None
+    except OSError as e:
+        raise InputError([Problem("", words.not_written(e.strerror or str(e)), str(path))]) from None
+    _settle(path.parent)
+
+
+def _draft(file: Path, data: bytes, mode: int) -> Path:
+    """A complete file beside the one it will become, on disk."""
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
     draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
-            os.fchmod(out.fileno(), stat.S_IMODE(file.stat().st_mode))
+            os.fchmod(out.fileno(), mode)
             os.fsync(out.fileno())
     except BaseException:
         draft.unlink(missing_ok=True)

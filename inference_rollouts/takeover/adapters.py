@@ -104,6 +104,8 @@ def find(versions: Sequence[Any], namespace: str, inventory: Inventory) -> Adapt
                 out.findings.append(alias.found.says("cannot", words.adapters_of_others(alias.name, version.pool), alias.path))
             else:
                 _take(alias, version, inventory, out)
+    if not any(finding.level == "cannot" for finding in out.findings):
+        out.findings += [found for version in versions if version.managed for found in _unclaimed(version, inventory, out)]
     for version in versions:
         for objective in pickers.on_pool(version.exists, inventory, "InferenceObjective") if version.exists else ():
             _objective(objective, version.pool, out)
@@ -143,15 +145,28 @@ def _take(alias: Alias, version: Any, inventory: Inventory, out: AdaptersFound) 
     out.comments[alias.name] = f"{alias.found.title}, {where.how}" if where.how else alias.found.title
 
 
+def _unclaimed(version: Any, inventory: Inventory, out: AdaptersFound) -> Iterator[Finding]:
+    """Adapters that answer requests, and that the stack file would not have: the first update would unload them."""
+    claimed = {name for entry in out.adapters.values() for name in entry["versions"]}
+    lost = [str(item.get("name")) for item in _listed(version, inventory) if item.get("routed")]
+    if lost := [name for name in lost if name not in claimed]:
+        yield version.server.deployment.says("cannot", words.adapters_unclaimed(lost, version.name))
+
+
 def _sources(version: Any, inventory: Inventory) -> dict[str, str]:
-    """Where the servers of a version have their adapters from: the list that this package's sidecar reads."""
+    """Where the servers of a version have their adapters from."""
+    listed = _listed(version, inventory)
+    return {str(item["name"]): str(item["source"]) for item in listed if "name" in item and "source" in item}
+
+
+def _listed(version: Any, inventory: Inventory) -> list[Mapping[str, Any]]:
+    """The list that this package's sidecar reads; empty where it is none."""
     deployment = version.server.deployment
     listed = inventory.get("ConfigMap", deployment.namespace, f"{deployment.name}-adapters")
     try:
-        data = json.loads(part(listed.manifest, "data")["adapters.json"]) if listed else {}
-        return {str(item["name"]): str(item["source"]) for item in data.get("adapters", ())}
+        return parts(part(json.loads(part(listed.manifest, "data")["adapters.json"])).get("adapters")) if listed else []
     except (KeyError, TypeError, ValueError):
-        return {}
+        return []
 
 
 def _objective(objective: Existing, pool: str, out: AdaptersFound) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from inference_rollouts.takeover.shapes import texts
 
 SHELLS = ("sh", "bash", "/bin/sh", "/bin/bash")
-OUR_COMMAND = ["python3", "-m", "vllm.entrypoints.openai.api_server"]
 OWN = ("--model", "--served-model-name", "--port", "--enable-lora", "--max-loras", "--max-lora-rank")
 """Flags that other settings say; `args` may not have them (settings/checks/server.py)."""
 

@@ -83,14 +83,9 @@ def _without_backticks(text: str, file: str, findings: list[Finding]) -> str:
 
 
 def _documents(text: str) -> Iterator[tuple[yaml.Node, Any]]:
-    loader = _Loader(text)
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            assert node is not None, "check_node has seen one"
-            document = loader.construct_document(node)
-            _bounded(document)
-            yield node, document
+        # The parser in Python looks at the characters as soon as it is made, the one in C later.
+        yield from _constructed(_Loader(text))
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         raise _UnreadableError(words.no_yaml(str(e.problem or e.context)), mark.line + 1 if mark else 0) from None
@@ -98,6 +93,16 @@ def _documents(text: str) -> Iterator[tuple[yaml.Node, Any]]:
         raise _UnreadableError(words.no_yaml(" ".join(str(e).split())[:200])) from None
     except RecursionError:
         raise _UnreadableError(words.too_deep(MAX_DEPTH)) from None
+
+
+def _constructed(loader: _Loader) -> Iterator[tuple[yaml.Node, Any]]:
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None, "check_node has seen one"
+            document = loader.construct_document(node)
+            _bounded(document)
+            yield node, document
     finally:
         loader.dispose()
 

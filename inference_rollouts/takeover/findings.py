@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from inference_rollouts.errors import printable
+
 Level = Literal["assumed", "left", "cannot"]
 """`assumed`: read in spite of an error, or guessed, and said so. `left`: stays as it is, and nothing is lost by that.
 `cannot`: the stack file would do something else than what stands."""
-
-
-def printable(text: str) -> str:
-    """One line that no terminal obeys, and no comment ends in: what does not print is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass(frozen=True, order=True)

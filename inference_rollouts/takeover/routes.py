@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from inference_rollouts.takeover.shapes import part, parts, texts
 POOL_GROUPS = tuple(dict.fromkeys(POOL_GROUP.values()))
 KEPT_BY_US = {"matches", "backendRefs"}
 """Keys of a weighted rule that a service's route has."""
+
+SPEC = {"parentRefs", "hostnames", "rules"}
+"""Keys of a route's spec that a service's route has."""
 
 REF = {"group", "kind", "name", "weight"}
 GITOPS = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/")
@@ -153,26 +157,38 @@ def _specificity(rule: Mapping[str, Any]) -> int:
 
 def _not_ours(route: Existing, rule: Mapping[str, Any], index: int) -> Iterator[Finding]:
     at = f"spec.rules[{index}]"
-    for key in sorted(rule.keys() - KEPT_BY_US):
-        if rule[key] not in (None, [], {}):
-            yield route.says("cannot", words.rule_key(key), f"{at}.{key}")
-    refs = rule.get("backendRefs") or ()
-    for j, ref in enumerate(refs):
-        place = f"{at}.backendRefs[{j}]"
-        if not _is_pool(ref):
-            yield route.says("cannot", words.other_backend(_said(ref)), place)
-            continue
-        for key in sorted(ref.keys() - REF):
-            if key != "namespace" or ref[key] != route.namespace:
-                yield route.says("cannot", words.ref_key(key), f"{place}.{key}")
-        weight = ref.get("weight", 1)
-        if not isinstance(weight, int) or isinstance(weight, bool) or weight < 0:
-            yield route.says("cannot", words.no_weight(weight), f"{place}.weight")
-    groups = sorted({ref.group for ref in pool_refs(rule)})
+    for key in _other_keys(route.spec, SPEC):
+        yield route.says("cannot", words.route_key(key), f"spec.{key}")
+    for key in _other_keys(rule, KEPT_BY_US):
+        yield route.says("cannot", words.rule_key(key), f"{at}.{key}")
+    for j, ref in enumerate(rule.get("backendRefs") or ()):
+        yield from _not_our_backend(route, ref, f"{at}.backendRefs[{j}]")
+    pools = list(pool_refs(rule))
+    groups = sorted({ref.group for ref in pools})
     if len(groups) > 1:
         yield route.says("cannot", words.two_groups(groups), f"{at}.backendRefs")
-    if len(list(pool_refs(rule))) > 2:
-        yield route.says("cannot", words.many_backends(len(list(pool_refs(rule)))), f"{at}.backendRefs")
+    for pool, times in Counter(ref.name for ref in pools).items():
+        if times > 1:
+            yield route.says("cannot", words.listed_twice(pool), f"{at}.backendRefs")
+    if len(pools) > 2:
+        yield route.says("cannot", words.many_backends(len(pools)), f"{at}.backendRefs")
+
+
+def _other_keys(value: Mapping[str, Any], known: set[str]) -> list[str]:
+    """Further keys that say something."""
+    return sorted(key for key in value.keys() - known if value[key] not in (None, [], {}))
+
+
+def _not_our_backend(route: Existing, ref: Any, place: str) -> Iterator[Finding]:
+    if not _is_pool(ref):
+        yield route.says("cannot", words.other_backend(_said(ref)), place)
+        return
+    for key in sorted(ref.keys() - REF):
+        if key != "namespace" or ref[key] != route.namespace:
+            yield route.says("cannot", words.ref_key(key), f"{place}.{key}")
+    weight = ref.get("weight", 1)
+    if not isinstance(weight, int) or isinstance(weight, bool) or weight < 0:
+        yield route.says("cannot", words.no_weight(weight), f"{place}.weight")
 
 
 def _said(ref: Any) -> str:

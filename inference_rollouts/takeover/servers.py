@@ -21,7 +21,7 @@ INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 RESOURCES = ("nvidia.com/gpu", "google.com/tpu")
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-OWN_ENV = ("HF_TOKEN", "VLLM_ALLOW_RUNTIME_LORA_UPDATING")
+OWN_ENV = (*TOKENS, "VLLM_ALLOW_RUNTIME_LORA_UPDATING")
 FOLLOWS = {"--tensor-parallel-size": 1, "--shutdown-timeout": 1}
 """Flags that are rendered where nodes and image say so; with their number of values."""
 
@@ -122,6 +122,11 @@ def _environment(container: Mapping[str, Any]) -> tuple[dict[str, str], dict[str
         elif "valueFrom" not in item and name not in OWN_ENV:
             env[name] = str(item.get("value", ""))
     return env, token
+
+
+def tokens_in_clear(server: Server) -> list[str]:
+    """Variables that hold a Hugging Face token itself, and no name of a Secret."""
+    return [str(i["name"]) for i in parts(server.container.get("env")) if i.get("name") in TOKENS and i.get("value")]
 
 
 def autoscaling(deployment: Existing, inventory: Inventory) -> dict[str, Any] | None:

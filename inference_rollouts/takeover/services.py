@@ -7,7 +7,6 @@ from typing import Any
 
 from inference_rollouts import naming
 from inference_rollouts.manifests.inference_pool import POOL_GROUP
-from inference_rollouts.manifests.objects import merged
 from inference_rollouts.record import Split
 from inference_rollouts.takeover import pickers, servers, splits, versions, words
 from inference_rollouts.takeover.findings import Finding
@@ -59,6 +58,8 @@ def _names(route: ServiceRoute, note: Split | None, inventory: Inventory, around
         name = label(known or noted or pool)
         if name in around.taken:
             name = label(f"{around.name}-{name}")
+        while name in around.taken:
+            name = label(f"{name}-2")
         around.taken[name] = around.name
         yield name, (pool, found)
 
@@ -116,6 +117,6 @@ def _shared(out: ServiceFound, pools: list[Existing | None], inventory: Inventor
         policy = inventory.get("GCPBackendPolicy", pool.namespace, pool.name)
         if policy:
             rest = {k: v for k, v in part(policy.spec, "default").items() if k not in FOLLOWS_FROM_LONGEST}
-            if rest != LOGGING and merged(LOGGING, rest) == rest:
+            if rest and rest != LOGGING:
                 shared.setdefault("backendPolicy", rest)
     return shared

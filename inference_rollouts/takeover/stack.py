@@ -12,6 +12,7 @@ from inference_rollouts import naming
 from inference_rollouts.errors import InputError
 from inference_rollouts.plan import plan_for
 from inference_rollouts.settings import PROJECT, load
+from inference_rollouts.settings.report import within
 from inference_rollouts.takeover import adapters, routes, services, words
 from inference_rollouts.takeover.findings import Finding
 from inference_rollouts.takeover.inventory import Inventory
@@ -141,32 +142,32 @@ def _write(out: Takeover, given: Given, gateway: Mapping[str, Any]) -> None:
     out.config[key] = {}
     for service in out.services:
         out.config[key][service.name] = service.config
-        for place, lines in service.comments.items():
-            out.comments[(key, service.name, *place)] = lines
+        _comment(out, service)
+
+
+def _comment(out: Takeover, service: ServiceFound) -> None:
+    for place, lines in service.comments.items():
+        out.comments[(f"{PROJECT}:services", service.name, *place)] = lines
 
 
 def _judge(out: Takeover) -> None:
     """The config as it is validated; a version that is only a draft becomes a comment where it is not valid."""
     key = f"{PROJECT}:services"
-    for _ in range(1 + len(out.services)):
+    while True:
         try:
             plan_for(load({k.removeprefix(f"{PROJECT}:"): v for k, v in out.judged.items() if k.startswith(PROJECT)}))
             out.valid = True
             return
         except InputError as e:
             drafts = {f"services.{s.name}.versions.{d}": (s, d) for s in out.services for d in s.drafts}
-            broken = {place for place in drafts for p in e.problems if p.path == place or p.path.startswith(f"{place}.")}
-            problems = [p for p in e.problems if not any(p.path == b or p.path.startswith(f"{b}.") for b in broken)]
-            for place in sorted(broken):
+            said = {place: [p.message for p in e.problems if within(p.path, place)] for place in drafts}
+            for place in sorted(place for place in drafts if said[place]):
                 service, draft = drafts[place]
-                said = [p.message for p in e.problems if p.path.startswith(place)]
-                service.drop_draft(draft, said)
-                out.config[key][service.name] = service.config
-                for at, lines in service.comments.items():
-                    out.comments[(key, service.name, *at)] = lines
+                service.drop_draft(draft, said[place])
+                _comment(out, service)
                 out.comments.pop((key, service.name, "versions", draft), None)
-            if not broken:
-                out.findings += [Finding("cannot", words.invalid(p.path, p.message), path=p.path) for p in problems]
+            if not any(said.values()):
+                out.findings += [Finding("cannot", words.invalid(p.path, p.message), path=p.path) for p in e.problems]
                 return
 
 

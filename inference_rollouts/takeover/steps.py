@@ -80,17 +80,17 @@ def _path(file: str) -> str:
 
 def _helm(found: Sequence[Imported]) -> Iterator[Step]:
     """Helm deletes what it made: on upgrade it asks the object for the annotation, on uninstall its own stored manifest."""
-    by_release: dict[str, list[Existing]] = {}
+    by_release: dict[tuple[str, str], list[Existing]] = {}
     for one in found:
         if one.exists.release:
-            by_release.setdefault(one.exists.release, []).append(one.exists)
-    for release, made in sorted(by_release.items()):
+            by_release.setdefault((one.exists.release, one.exists.namespace), []).append(one.exists)
+    for (release, namespace), made in sorted(by_release.items()):
         names = " ".join(f"{o.kind.lower()}{f'.{o.group}' if o.group else ''}/{o.name}" for o in made)
         yield Step(
             f"Helm's release {release} made {len(made)} of these objects. Keep it from deleting them when an upgrade drops them. "
             "helm uninstall reads the release's own manifest instead: give its templates the same annotation (a post-renderer "
             "does), or never uninstall it.",
-            f"kubectl annotate -n {made[0].namespace} {names} helm.sh/resource-policy=keep",
+            f"kubectl annotate -n {namespace} {names} helm.sh/resource-policy=keep",
         )
 
 

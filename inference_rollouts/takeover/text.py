@@ -8,8 +8,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from inference_rollouts.errors import printable
 from inference_rollouts.settings.yaml_nodes import ambiguity, plain_value
-from inference_rollouts.takeover.findings import printable
 
 WIDTH = 100
 """Longest map or list on one line."""

@@ -16,14 +16,21 @@ from inference_rollouts.manifests import server_pod
 from inference_rollouts.plan import ServedVersionArgs, plan_for
 from inference_rollouts.plan.collisions import manifests_of
 from inference_rollouts.settings import load
+from inference_rollouts.settings.report import within
 from inference_rollouts.takeover import normal, pickers, servers, words
 from inference_rollouts.takeover.inventory import Existing, Inventory
 from inference_rollouts.takeover.overlay import NOTHING, overlay
 from inference_rollouts.takeover.servers import Nodes, Server
 
 WORKLOADS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "DaemonSet", "ReplicaSet")
-MUST_BE_EQUAL = {"Deployment": ("spec.template", "spec.selector"), "InferencePool": ("spec",), "RoleBinding": ("roleRef",)}
-"""What may not change when a version is taken over: pods, selectors, and what would be replaced."""
+MUST_BE_EQUAL = {
+    "Deployment": ("spec.template", "spec.selector"),
+    "InferencePool": ("spec",),
+    "RoleBinding": ("roleRef",),
+    "HorizontalPodAutoscaler": ("spec",),
+    "GCPBackendPolicy": ("spec.default.securityPolicy", "spec.default.iap"),
+}
+"""What may not change when a version is taken over: pods, their number, selectors, who is let in, and what would be replaced."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,8 @@ def find(name: str, pool: str, exists: Existing | None, inventory: Inventory, ar
     why += tuple(words.by_helm(p.title, p.release) for p in made)
     nodes = next(iter(servers.nodes(server, inventory, gke=around.gke)))
     draft = {"nodes": dict(nodes.config), "server": servers.basics(server, inventory)}
-    return VersionFound(name, pool, external, why, _filled(draft), _guesses(nodes), exists, server, sources)
+    guessed = (*_guesses(nodes), *map(words.token_in_clear, servers.tokens_in_clear(server)))
+    return VersionFound(name, pool, external, why, _filled(draft), guessed, exists, server, sources)
 
 
 def _no_server(pool: Existing, found: list[Existing]) -> str:
@@ -147,10 +155,14 @@ def _judged(
             args = _rendered(name, config, around)
     except InputError as e:
         return [f"{p.path.rpartition(f'{name}.')[2]}: {p.message}" for p in e.problems], config
-    reasons = list(_unlike(args, inventory))
+    reasons = [*_unlike(args, inventory), *_unread(args, inventory, "Deployment", "InferencePool")]
+    # A picker's config or a list of adapters that nobody has seen would be written over with the default.
+    reasons = reasons or list(_unread(args, inventory, "ConfigMap"))
     scaler = servers.scaler_of(server.deployment, inventory)
     if scaler and "autoscaling" not in config["server"]:
         reasons.append(words.other_scaler(scaler.title))
+    elif scaler and scaler.name != server.deployment.name:
+        reasons.append(words.second_scaler(scaler.title, server.deployment.name))
     return reasons, config
 
 
@@ -169,13 +181,15 @@ def _unlike(args: ServedVersionArgs, inventory: Inventory) -> Iterator[str]:
         if found is None or not parts:
             continue
         old, new = normal.effective(found.manifest), normal.effective(manifest)
-        paths = [
-            p for p in normal.differences(old, new) if any(p == part or p.startswith((f"{part}.", f"{part}[")) for part in parts)
-        ]
+        paths = [path for path in normal.differences(old, new) if any(within(path, part) for part in parts)]
         if paths:
             yield words.would_change(found.title, paths)
+
+
+def _unread(args: ServedVersionArgs, inventory: Inventory, *kinds: str) -> Iterator[str]:
+    """What the version has, and was not read, one sentence an object."""
     for manifest in manifests_of(args):
-        if manifest["kind"] in ("Deployment", "InferencePool") and inventory.same(manifest) is None:
+        if manifest["kind"] in kinds and inventory.same(manifest) is None:
             kind, namespace = manifest["kind"], manifest["metadata"]["namespace"]
             title = f"{kind} {namespace}/{manifest['metadata']['name']}"
             yield words.missing(title) if inventory.has_all(kind, namespace) else words.not_there(title)

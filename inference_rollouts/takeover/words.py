@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inference_rollouts.errors import all_of, named, one_of, shown
+from inference_rollouts.errors import all_of, first_of, named, one_of, shown
 
 # --- files ------------------------------------------------------------------------------------------------------------
 
@@ -113,6 +113,11 @@ def no_list() -> str:
     return "is no list of backends; mend it, then import again"
 
 
+def route_key(key: str) -> str:
+    """What a route's spec has, and ours has not."""
+    return f"{key} of the route has no place in a stack file, and would be lost; take it out of the route first"
+
+
 def rule_key(key: str) -> str:
     """What a weighted rule has, and ours has not."""
     hint = "; the time-out of the backends is longestRequest" if key == "timeouts" else ""
@@ -137,6 +142,11 @@ def no_weight(value: object) -> str:
 def two_groups(groups: Sequence[str]) -> str:
     """v1alpha2 and v1 in one rule."""
     return f"the pools are of two API generations ({all_of(groups)}), and a service has one; finish that migration first, then import"
+
+
+def listed_twice(pool: str) -> str:
+    """A rollout from a pool to itself."""
+    return f"InferencePool {pool} is listed more than once, and a rollout is between two; make it one backend, with the sum of its weights"
 
 
 def many_backends(count: int) -> str:
@@ -214,9 +224,8 @@ def other_workload(title: str) -> str:
 
 def would_change(title: str, paths: Sequence[str]) -> str:
     """An object that would not come out as it is."""
-    listed = ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
     restart = ", and its pods would restart" if any(path.startswith("spec.template") for path in paths) else ""
-    return f"{title} would change{restart}: {listed}"
+    return f"{title} would change{restart}: {first_of(paths, 4)}"
 
 
 def not_there(title: str) -> str:
@@ -238,6 +247,16 @@ def by_helm(title: str, release: str | None) -> str:
 def other_scaler(title: str) -> str:
     """An autoscaler that cannot be said."""
     return f"{title} scales by something else than one Pods metric with a whole average"
+
+
+def second_scaler(title: str, wanted: str) -> str:
+    """An autoscaler under another name than ours."""
+    return f"{title} would get a second one beside it, {wanted}, and two on one Deployment stop scaling it"
+
+
+def token_in_clear(variable: str) -> str:
+    """A token that stands in a manifest, and goes into no stack file."""
+    return f"{variable} holds a token in clear text there, which is not copied: put it in a Secret, and name that (tokenSecret)"
 
 
 def machine_guessed(machine: str) -> str:
@@ -269,6 +288,14 @@ def alias_name(alias: str, wanted: str) -> str:
 def no_sources(names: Sequence[str], version: str) -> str:
     """Adapters whose source is not known."""
     return f"where {all_of(names)} come from is not to be seen in the adapter list of {version}; without it a new pod would not have them"
+
+
+def adapters_unclaimed(names: Sequence[str], version: str) -> str:
+    """Adapters in use of which no object was read."""
+    return (
+        f"the servers of {version} hold {all_of(names)} for requests, and nothing that was read spreads a model name over it, so the first "
+        "update would unload it; give the InferenceModelRewrites (v1alpha2: InferenceModels) too"
+    )
 
 
 def splits_differ(name: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from inference_rollouts.cli import import_live, import_stack
+from inference_rollouts.cli import import_live
+from inference_rollouts.edit import writing
 from inference_rollouts.errors import InputError
 from tests.cli.command import Ended, command
 from tests.conftest import ROOT
@@ -118,6 +119,7 @@ def test_a_stack_file_that_stands_is_not_written_over_without_a_yes(project: Pat
 
     assert ended.code == 1
     assert "-config: {}" in ended.out
+    assert "pulumi import" not in ended.out
     assert path.read_text("utf-8") == "encryptionsalt: v1:abc\nconfig: {}\n"
     ended = command("import", "page.yaml", *GKE, "--stack", "prod", "--yes")
     assert ended.code == 0
@@ -126,10 +128,34 @@ def test_a_stack_file_that_stands_is_not_written_over_without_a_yes(project: Pat
     assert (again.code, "written" in again.out) == (0, False)
 
 
+def test_a_stack_file_that_is_not_valid_is_not_written_and_that_is_said(project: Path) -> None:
+    text = (project / "page.yaml").read_text("utf-8")
+    (project / "again.yaml").write_text(text.replace("routes-to-llm", "again"), "utf-8")
+    ended = command("import", "page.yaml", "again.yaml", *GKE, "--stack", "prod", "--partial")
+
+    assert (ended.code, files(project / "stacks")) == (1, [])
+    assert "asks for the same requests as service" in ended.out
+    assert "Nothing is written" in ended.out
+
+
+def test_lines_of_pulumi_survive_with_all_that_belongs_to_them(project: Path) -> None:
+    path = project / "stacks" / "Pulumi.prod.yaml"
+    path.write_text("environment:\n  - base\n  - prod\n\nencryptionsalt: v1:abc\nconfig:\n  gcp:project: mine\n", "utf-8")
+
+    assert command("import", "page.yaml", *GKE, "--stack", "prod", "--yes").code == 0
+    assert "\nenvironment:\n  - base\n  - prod\n\nencryptionsalt: v1:abc\nconfig:\n" in path.read_text("utf-8")
+    assert "mine" not in path.read_text("utf-8")
+
+
+def test_a_folder_that_takes_no_file_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written: No such file or directory"):
+        writing.create_file(tmp_path / "none" / "a", b"ours")
+
+
 def test_a_file_that_comes_up_meanwhile_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("theirs")
     with pytest.raises(InputError, match="a: "):
-        import_stack.create(tmp_path / "a", b"ours")
+        writing.create_file(tmp_path / "a", b"ours")
 
     assert files(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "theirs"
@@ -139,9 +165,9 @@ def test_a_write_that_fails_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.
     def fails(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(import_stack.os, "fsync", fails)
+    monkeypatch.setattr(writing.os, "fsync", fails)
     with pytest.raises(InputError, match="No space left on device"):
-        import_stack.create(tmp_path / "a", b"ours")
+        writing.create_file(tmp_path / "a", b"ours")
 
     assert files(tmp_path) == []
 
@@ -153,6 +179,7 @@ def test_a_write_that_fails_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.
         (("a.yaml", "--live"), "name files, or say --live"),
         (("a.yaml", "--cluster", "c"), "--cluster and --location belong together"),
         (("a.yaml", "--cluster", "c", "--location", "here"), "is no region or zone"),
+        (("a.yaml", *GKE, "--context", "kind"), "--cluster and --context both name the cluster"),
         (("a.yaml", "--stack", "a/b"), "is no name of a stack"),
     ],
 )

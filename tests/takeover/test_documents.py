@@ -6,6 +6,7 @@ import doctest
 import json
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,3 +121,11 @@ def test_other_kinds_are_no_spelling_mistakes(version: str, kind: str) -> None:
 
 def test_the_examples_of_near_kinds_are_true() -> None:
     assert doctest.testmod(kinds).failed == 0
+
+
+def test_the_parser_in_python_ends_in_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at the characters as soon as it is made."""
+    monkeypatch.setattr(documents, "_Loader", yaml.SafeLoader)
+    found, (finding,) = read("a: b\x00\n")
+
+    assert (found, "is no YAML" in finding) == ([], True)

@@ -175,6 +175,80 @@ def test_an_autoscaler_that_cannot_be_said_keeps_its_server_external() -> None:
     assert "HorizontalPodAutoscaler default/llm scales by something else" in str(found.services[0].versions[0].why)
 
 
+def of_autoscaling(change: Any) -> Any:
+    objects = copy.deepcopy(rendered_objects("autoscaling"))
+    (scaler,) = [o for o in objects if o["kind"] == "HorizontalPodAutoscaler"][:1]
+    change(scaler)
+    found = taken_objects(objects)
+    name = scaler["spec"]["scaleTargetRef"]["name"]
+    return next(v for s in found.services for v in s.versions if v.server and v.server.deployment.name == name)
+
+
+def test_an_autoscaler_of_another_name_gets_no_second_one_beside_it() -> None:
+    version = of_autoscaling(lambda scaler: scaler["metadata"].update(name="team-hpa"))
+
+    assert not version.managed
+    assert "two on one Deployment stop scaling it" in str(version.why)
+
+
+def test_what_an_autoscaler_says_besides_is_not_lost() -> None:
+    version = of_autoscaling(lambda scaler: scaler["spec"].update(behavior={"scaleDown": {"stabilizationWindowSeconds": 900}}))
+
+    assert not version.managed
+    assert "spec.behavior" in str(version.why)
+
+
+def test_a_backend_policy_is_kept_also_without_what_this_package_adds() -> None:
+    objects = copy.deepcopy(rendered_objects("node-update"))
+    for policy in (o for o in objects if o["kind"] == "GCPBackendPolicy"):
+        policy["spec"]["default"] |= {"securityPolicy": "armor"}
+        del policy["spec"]["default"]["logging"]
+    found = taken_objects(objects)
+
+    assert service(found)["backendPolicy"] == {"securityPolicy": "armor"}
+    assert all(version.managed for version in found.services[0].versions)
+
+
+def test_two_pools_with_unlike_policies_are_not_given_the_same() -> None:
+    objects = copy.deepcopy(rendered_objects("node-update"))
+    (policy,) = [o for o in objects if o["kind"] == "GCPBackendPolicy" and o["metadata"]["name"] == "llm-new"]
+    policy["spec"]["default"]["securityPolicy"] = "armor"
+    stable, canary = taken_objects(objects).services[0].versions
+
+    assert (stable.managed, canary.managed) == (False, True)
+    assert "spec.default.securityPolicy" in str(stable.why)
+
+
+@pytest.mark.parametrize("variable", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
+def test_a_token_in_clear_text_goes_into_no_stack_file(variable: str) -> None:
+    objects = team()
+    for deployment in (o for o in objects if o["kind"] == "Deployment"):
+        env = deployment["spec"]["template"]["spec"]["containers"][0].setdefault("env", [])
+        env[:] = [*(item for item in env if item["name"] != variable), {"name": variable, "value": "hf_secret"}]
+    found = taken_objects(objects)
+    whole = text.stack_text(found.config, found.comments, [])
+
+    assert "hf_secret" not in whole
+    assert f"{variable} holds a token in clear text there" in whole
+
+
+@pytest.mark.parametrize("unread", ["llm-pool-epp", "llm-pool-adapters"])
+def test_a_config_that_was_not_read_is_not_written_over(unread: str) -> None:
+    objects = [o for o in rendered_objects("lora-adapter") if o["metadata"]["name"] != unread or o["kind"] != "ConfigMap"]
+    (version, *_) = taken_objects(objects).services[0].versions
+
+    assert not version.managed
+    assert f"ConfigMap default/{unread} is not among what was read" in version.why
+
+
+def test_adapters_that_nothing_read_speaks_of_are_not_unloaded() -> None:
+    found = taken_objects(o for o in rendered_objects("lora-adapter") if o["kind"] != "InferenceModelRewrite")
+    (said,) = sentences(found, "cannot")
+
+    assert "the servers of llm-pool hold llm-v1 and llm-v2 for requests" in said
+    assert "give the InferenceModelRewrites (v1alpha2: InferenceModels) too" in said
+
+
 def test_the_machine_type_is_the_nodes_where_they_were_read() -> None:
     labels = {"cloud.google.com/gke-nodepool": "llm", "cloud.google.com/gke-accelerator": "nvidia-l4"}
     node = {

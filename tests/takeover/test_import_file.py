@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from typing import Any
@@ -95,6 +96,22 @@ def test_what_helm_made_and_is_imported_is_kept_from_helm() -> None:
 
     assert "helm uninstall reads the release's own manifest" in helm.say
     assert helm.run == ("kubectl annotate -n serving httproute.gateway.networking.k8s.io/llm-route helm.sh/resource-policy=keep")
+
+
+def test_helm_is_asked_in_each_namespace_of_a_release() -> None:
+    import yaml
+
+    objects = list(yaml.safe_load_all(manifests("upstream-helm")[0].read_text("utf-8")))
+    objects[0]["metadata"]["annotations"] = {"meta.helm.sh/release-name": "routes"}
+    other = copy.deepcopy(objects[0])
+    other["metadata"] |= {"namespace": "staging", "name": "staging-route"}
+    other["spec"]["hostnames"] = ["staging.example.com"]
+    runs = [step.run.split()[2:5] for step in all_steps([*objects, other]) if "Helm" in step.say]
+
+    assert runs == [
+        ["-n", "serving", "httproute.gateway.networking.k8s.io/llm-route"],
+        ["-n", "staging", "httproute.gateway.networking.k8s.io/staging-route"],
+    ]
 
 
 def test_other_field_managers_are_overruled_for_the_first_update_only() -> None:

@@ -165,6 +165,28 @@ def test_two_services_that_ask_for_the_same_requests_are_refused_by_the_validati
     assert any("asks for the same requests as service" in s for s in sentences(found, "cannot"))
 
 
+def test_what_a_route_says_beside_its_rules_is_not_lost() -> None:
+    found = taken_objects([route(spec={"useDefaultGateways": "All"})])
+
+    assert any("spec.useDefaultGateways: useDefaultGateways of the route has no place" in s for s in sentences(found, "cannot"))
+
+
+@pytest.mark.parametrize("pools", ["aa", "aaa", "baa"])
+def test_a_pool_that_is_listed_twice_is_said(pools: str) -> None:
+    found = taken_objects([route(refs=[ref(pool) for pool in pools])])
+
+    assert any("InferencePool a is listed more than once" in s for s in sentences(found, "cannot"))
+
+
+def test_many_routes_to_one_pool_have_versions_of_their_own() -> None:
+    """Version names are unique in a stack, whatever name is free."""
+    routes = [route(meta={"name": name}, refs=[ref("p"), ref("p")]) for name in ("a", "b", "c")]
+    found = taken_objects(routes)
+    names = [version.name for service in found.services for version in service.versions]
+
+    assert len(set(names)) == len(names) == 6
+
+
 def test_an_object_that_comes_twice_is_read_once() -> None:
     found = taken_objects([route(), route(refs=[ref("c")])])
 
