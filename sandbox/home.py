@@ -97,8 +97,13 @@ class Home:
 
     @cached_property
     def logs(self) -> Path:
-        """One file a part, `<part>.log`; the only folder that outlives `down`."""
+        """One file a part, `<part>.log`; outlives `down`."""
         return self.root / "logs"
+
+    @cached_property
+    def reports(self) -> Path:
+        """One file a stack, `<stack>.json`, of its last live rehearsal; outlives `down` and the next `up`."""
+        return self.root / "reports"
 
     @cached_property
     def run(self) -> Path:

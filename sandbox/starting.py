@@ -46,8 +46,7 @@ def start(home: Home, gateway: Gateways, ready: Ready) -> State:
     unshare, rootless = namespaces.command()
     former = home.read()
     refuse_a_folder_of_others(home)
-    if home.root.exists():
-        shutil.rmtree(home.root)
+    _empty(home, home.reports)
     with contextlib.ExitStack() as held, _whole(home):
         doors = [held.enter_context(door) for door in listen(former.ports if former else PREFERRED)]
         apiserver, gate, prometheus = (door.getsockname()[1] for door in doors)
@@ -107,7 +106,8 @@ def refuse_a_folder_of_others(home: Home) -> None:
     """
     if not home.root.exists() or home.read() or os.path.lexists(home.bin / PROGRAM):
         return
-    names = sorted(path.name for path in home.root.iterdir() if path != home.logs) if home.root.is_dir() else ["a file"]
+    left = (home.logs, home.reports)
+    names = sorted(path.name for path in home.root.iterdir() if path not in left) if home.root.is_dir() else ["a file"]
     if names:
         held = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         raise SandboxError(
@@ -117,13 +117,17 @@ def refuse_a_folder_of_others(home: Home) -> None:
 
 
 def clear(home: Home) -> bool:
-    """Remove everything but the logs; False when there was nothing.
+    """Remove everything but the logs and reports; False when there was nothing.
 
     Raises:
         SandboxError: as `refuse_a_folder_of_others`.
     """
     refuse_a_folder_of_others(home)
-    found = [path for path in home.root.iterdir() if path != home.logs] if home.root.is_dir() else []
+    return _empty(home, home.logs, home.reports)
+
+
+def _empty(home: Home, *kept: Path) -> bool:
+    found = [path for path in home.root.iterdir() if path not in kept] if home.root.is_dir() else []
     for path in found:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -186,7 +190,8 @@ def _bound(wanted: int) -> socket.socket:
 
 def _furnish(home: Home, state: State) -> None:
     """The folder, before anything runs in it."""
-    home.root.mkdir(parents=True, mode=0o700)
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.root.chmod(0o700)
     home.write(state)
     for folder in (home.bin, home.logs, home.run, home.gateway, home.prometheus):
         folder.mkdir(mode=0o700)

@@ -28,8 +28,20 @@ class Shown(StrEnum):
     json = "json"
 
 
+LIVE_ONLY = ("requests", "rate", "fault", "report")
+"""Options of `rehearse` that mean nothing without --live."""
+
+
+def _refuse_what_needs_live(context: typer.Context) -> None:
+    for name in LIVE_ONLY:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter("needs --live", param_hint=f"--{name}")
+
+
 @app.command()
 def rehearse(
+    context: typer.Context,
     stacks: Stacks,
     *,
     moves: Annotated[
@@ -58,12 +70,13 @@ def rehearse(
         from inference_rollouts.cli import rehearse_live as on_the_sandbox
 
         how = on_the_sandbox.How(requests, rate, moves is Moves.all, fault, report)
-        reports, clean = on_the_sandbox.rehearse(stacks, files, how, None if as_json else console())
+        document, clean = on_the_sandbox.rehearse(stacks, files, how, None if as_json else console())
         if as_json:
-            print_json(reports[0] if len(reports) == 1 else reports)
+            print_json(document)
         if not clean:
             raise typer.Exit(3)
         return
+    _refuse_what_needs_live(context)
     # Pulumi takes a second to import, so only the verb that needs it does.
     from inference_rollouts.cli import rehearse as verb
 

@@ -5,6 +5,7 @@ A terminal gets a progress bar; a pipe plain lines; --json one document at the e
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -104,7 +105,9 @@ def engine_of(file: StackFile) -> PulumiEngine:
 
 def _stop(engine: PulumiEngine) -> Stop:
     def said(number: int) -> None:
-        sys.stderr.write(f"{words.wish(number, engine.command.running)}\n")
+        # Past the buffer, which takes no second writer where the signal comes in the middle of a write.
+        with contextlib.suppress(OSError):
+            os.write(2, f"{words.wish(number, engine.command.running)}\n".encode())
 
     return Stop(engine.interrupt, said)
 

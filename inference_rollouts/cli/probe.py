@@ -86,11 +86,15 @@ def probe(stack: str, name: str | None, asked: Asked, console: Console | None) -
     if asked.given.verify is False:
         _quietly_insecure()
     cluster = ProbeCluster(kubeconfig=access.kubeconfig, context=access.context)
-    ended = [_one(Probe(cluster, service, _how(service, standing, asked)), standing, access, console) for service in services]
-    if console is None:
-        print_json(
-            {"stack": file.stack, "file": str(file.path), "cluster": access.said, "services": [_shown(one) for one in ended]}
-        )
+    ended: list[Ended] = []
+    try:
+        for service in services:
+            ended.append(_one(Probe(cluster, service, _how(service, standing, asked)), standing, access, console))
+    finally:
+        # Also where the cluster falls silent at the second service: what the first came to has its evidence written.
+        if console is None and ended:
+            at = {"stack": file.stack, "file": str(file.path), "cluster": access.said}
+            print_json({**at, "services": [_shown(one) for one in ended]})
     if not all(one.well for one in ended):
         raise typer.Exit(3)
 

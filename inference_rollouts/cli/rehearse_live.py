@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class How:
         rate: requests a second; 0 for as many as are answered.
         whole: back from every stage, too.
         fault: what goes wrong; None for nothing.
-        report: file for the JSON report; None for the sandbox's own folder.
+        report: file for the JSON report, of several stacks a list; None for a file each in the sandbox's own folder.
     """
 
     requests: int
@@ -45,8 +46,8 @@ class How:
     report: Path | None
 
 
-def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Console | None) -> tuple[list[dict], bool]:
-    """Rehearse each stack; its reports, and whether all of them are clean.
+def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Console | None) -> tuple[dict | list[dict], bool]:
+    """Rehearse each stack; the JSON document of all, and whether all of them are clean.
 
     Args:
         stacks: as they were named.
@@ -55,7 +56,7 @@ def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Conso
         console: where it is shown; None shows nothing.
 
     Raises:
-        InputError: no such fault, or the sandbox is not up or does not do what it should.
+        InputError: the sandbox is not up or does not do what it should, or a report cannot be written.
     """
     from sandbox.home import Home, SandboxError
     from sandbox.live.faults import FAULTS
@@ -67,22 +68,61 @@ def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Conso
     options = Options(requests=how.requests, rate=how.rate, whole=how.whole, fault=how.fault)
     screen = Screen(console or Console(quiet=True))
     home, project = Home.default(), find_project().folder
-    reports = []
+    reports: list[LiveReport] = []
     try:
-        for name, file in zip(stacks, files, strict=True):
+        home.running()
+        paths = [how.report or home.reports / f"{file.stack}.json" for file in files]
+        for path in paths:
+            _writable(path)
+        for name, file, path in zip(stacks, files, paths, strict=True):
             report = _interruptible(Live(home, project, stack_path(name).resolve(), file, options, screen))
-            path = how.report or home.root / "reports" / f"{file.stack}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+            reports.append(report)
+            _write(path, document(reports if how.report else [report]))
             screen.console.print(f"report: {path}", soft_wrap=True, highlight=False)
             screen.console.print(report.verdict, soft_wrap=True, highlight=False, markup=False)
-            reports.append(report)
     except Stopped:
         sys.stderr.write("stopped, and everything of the stack is taken down\n")
         raise typer.Exit(INTERRUPTED) from None
     except SandboxError as e:
         raise InputError([Problem("", str(e))]) from None
-    return [report.to_json() for report in reports], all(report.clean for report in reports)
+    return document(reports), all(report.clean for report in reports)
+
+
+def document(reports: Sequence[LiveReport]) -> dict | list[dict]:
+    """Reports as one JSON document: of several, a list."""
+    shown = [report.to_json() for report in reports]
+    return shown[0] if len(shown) == 1 else shown
+
+
+def _writable(path: Path) -> None:
+    """What would be lost after minutes of traffic is refused before.
+
+    Raises:
+        InputError: the report cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(None, "it is read-only")
+    except OSError as e:
+        raise _not_written(path, e) from None
+
+
+def _write(path: Path, written: dict | list[dict]) -> None:
+    from sandbox import files
+
+    try:
+        files.replace(path, json.dumps(written, indent=2, ensure_ascii=False) + "\n")
+    except OSError as e:
+        raise _not_written(path, e) from None
+
+
+def _not_written(path: Path, why: OSError) -> InputError:
+    return InputError(
+        [Problem("", f"the report cannot be written: {why.strerror or why}; name another file (--report)", str(path))]
+    )
 
 
 def _interruptible(live: Live) -> LiveReport:

@@ -113,6 +113,9 @@ class Recovery:
         ways: list[tuple[Subject, str, Way]] = []
         for subject in self.subjects:
             target = subject.target()
+            if live and (gone := _gone(subject, state)):
+                yield self._end("held", recover_words.gone(target.what, gone), following=f"pulumi preview -s {self.stack}")
+                return
             found = self._standing(subject, target, state, live=live)
             if found is None:
                 yield self._end(
@@ -188,6 +191,14 @@ class Recovery:
     ) -> Event:
         self._over = True
         return self._event(kind, sentence, reasons=reasons, next=following, code=code)
+
+
+def _gone(subject: Subject, state: Deployed) -> list[str]:
+    """Objects that carry a rollout's weights, and that the cluster had not when the state was refreshed."""
+    if subject.deployed(state) is None:
+        return []
+    there = {(split.kind, split.name) for split in state.splits}
+    return [f"{split.kind} {split.name}" for split in _splits(subject, state) if (split.kind, split.name) not in there]
 
 
 def _splits(subject: Subject, state: Deployed) -> list[SplitTarget]:

@@ -135,6 +135,12 @@ def retire_by_hand(what: str) -> str:
     )
 
 
+def gone(what: str, titles: Sequence[str]) -> str:
+    """Objects with weights that the cluster does not have."""
+    are = "is" if len(titles) == 1 else "are"
+    return f"{what}: {all_of(titles)} {are} not in the cluster; see first what an update would make anew, and with which weights"
+
+
 def just_up(what: str, stack: str) -> str:
     """File and state differ in more than the stage."""
     return f"{what}: file and state hold different rollouts; an update brings them together: pulumi preview -s {stack}, then up"

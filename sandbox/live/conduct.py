@@ -22,8 +22,12 @@ from sandbox.live.story import moves
 from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.effect import took_effect
 from sandbox.traffic.load import Load
+from sandbox.traffic.requests import OpenLoop
 from sandbox.traffic.split import sample_size
 from sandbox.traffic.verdict import within
+
+SLOW = 10.0
+"""Requests a second that are sent in any case, also where the machine is busy and the rate is higher."""
 
 EFFECT_TIMEOUT = 30.0
 """Seconds within which a written weight must have taken effect; the sandbox's gateway takes tenths, GKE's about eight."""
@@ -132,7 +136,7 @@ class Conductor:
         notes = _changes(stood, self.watch())
         written = applied.began_writing("HTTPRoute") is not None
         if seconds["effect"] is None and written and self._moves(before, after) and isinstance(self.decisions, ByReply):
-            notes.append(f"the weights did not take effect within {EFFECT_TIMEOUT:g} s")
+            notes.append(f"the weights did not take effect within {self._in_time(before, after):.0f} s")
         shares = tuple(within(after, self.decisions.served(settled)))
         counted, faulty = (None, Counted.of(during)) if _only(excused, during) else (Counted.of(during), None)
         return Moved(_said(origin), str(to), seconds, (), "", counted, Counted.of(settled), shares, tuple(notes), faulty)
@@ -169,7 +173,7 @@ class Conductor:
             return None, counts
         canary = self.rollout.canary
         shares = [side.get(canary, 0) / 100 for side in (before, after)]
-        deadline = time.time() + EFFECT_TIMEOUT
+        deadline = time.time() + self._in_time(before, after)
         while True:
             found = counts.timeline and took_effect(counts.timeline, canary, *shares)
             if found:
@@ -180,10 +184,20 @@ class Conductor:
             time.sleep(0.2)
             counts = self.load.counts()
 
+    def _in_time(self, before: Mapping[str, int], after: Mapping[str, int]) -> float:
+        """Seconds within which weights must have taken effect, and enough requests gone by to tell."""
+        shares = [side.get(self.rollout.canary, 0) / 100 for side in (before, after)]
+        return EFFECT_TIMEOUT + self._lasts(sample_size(shares[0], shares[1]))
+
     def _sample(self, name: str, needed: int, wanted: Mapping[str, int]) -> PhaseCount:
         """A phase of its own, long enough to judge the split."""
         self.decisions.begin()
-        return self.load.sample(name, needed, 60 + needed / 10, allow=self._allowed(wanted))
+        return self.load.sample(name, needed, 60 + self._lasts(needed), allow=self._allowed(wanted))
+
+    def _lasts(self, requests: int) -> float:
+        """Seconds that so many requests may take: at their rate twice what they should, and of no more than SLOW a second."""
+        pace = self.load.requests.pace
+        return requests / (min(SLOW, pace.rate / 2) if isinstance(pace, OpenLoop) else SLOW)
 
 
 def _said(step: Step | None) -> str | None:

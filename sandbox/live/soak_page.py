@@ -47,10 +47,14 @@ def _lines(reports: Sequence[LiveReport], faults: Sequence[LiveReport], machine:
         seconds = streams[0].seconds
         yield f"Meanwhile {finished + failed} generations of {seconds:.0f} s and more were under way, across every move: {failed} did not finish."
         yield ""
-    if wrong := [sentence for report in reports for sentence in report.wrong]:
-        yield from ("What was not as it should be:", "", *(f"- {sentence}" for sentence in wrong), "")
+    yield from _wrong(reports)
     if faults:
         yield from _faults(faults)
+
+
+def _wrong(reports: Sequence[LiveReport]) -> Iterator[str]:
+    if wrong := [sentence for report in reports for sentence in report.wrong]:
+        yield from ("**Not clean.** What was not as it should be:", "", *(f"- {sentence}" for sentence in wrong), "")
 
 
 def _row(rollout: LiveRollout) -> str:
@@ -78,9 +82,10 @@ def _faults(faults: Sequence[LiveReport]) -> Iterator[str]:
         "## When something goes wrong",
         "",
         "The node update again, 100 requests a second, with a fault in the middle. *Stable lost*: requests that stable answered badly,",
-        "of all that met the fault. *Known*: until the cluster's own status told of it; nobody can refuse before. *Way back*: from the command to the moment from which stable had all requests again, and until the",
-        "whole update was done.",
+        "of all that met the fault. *Known after*: until the cluster's own status told of it; nobody can refuse before. *Way back*: from",
+        "the command to the moment from which stable had all requests again, and until the whole update was done.",
         "",
+        *_wrong(faults),
         "| fault | stable lost | canary lost | known after | the next raise | way back |",
         "|---|---|---|---|---|---|",
     )

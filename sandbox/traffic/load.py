@@ -61,6 +61,7 @@ class Load:
         self._phases: list[PhaseCount] = []
         self._whole: PhaseCount | None = None
         self._closed = False
+        self._unread = ""
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -211,15 +212,18 @@ class Load:
             self._process.wait(1 if self._closed else 0)
         code = self._process.returncode
         state = "it still runs" if code is None else f"it ended with exit code {code}"
-        return f"traffic: {problem}; {state}" + (f"; it said: {said}" if said else "")
+        return f"traffic: {problem}; {state}{self._unread}" + (f"; it said: {said}" if said else "")
 
     def _read(self, output: IO[bytes]) -> None:
-        for line in output:
-            told = json.loads(line)
-            count = PhaseCount.read(told)
-            with self._changed:
-                self._take(told["event"], count)
-                self._changed.notify_all()
+        try:
+            for line in output:
+                told = json.loads(line)
+                count = PhaseCount.read(told)
+                with self._changed:
+                    self._take(told["event"], count)
+                    self._changed.notify_all()
+        except (ValueError, KeyError, TypeError) as e:  # said by whoever waits
+            self._unread = f"; what it reported cannot be read ({type(e).__name__}: {e})"
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from inference_rollouts.cli import probe as verb
+from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.observe import probe_pods
 from inference_rollouts.observe.bake import last_writer
 from inference_rollouts.probed import CANARY_ANNOTATION, PROBE_ANNOTATION
@@ -128,6 +130,24 @@ def test_json_is_one_document_and_nothing_else(probed):
     assert service["to"] == {"url": probed.openai.url, "host": None, "at": "Gateway default/my-inference-gateway, listener web"}
     assert service["warmUp"]["seconds"]["first"].keys() == {"p50", "p95", "max"}
     assert (service["evidence"], service["evidenceProblem"]) == (probed.evidence, None)
+
+
+def test_a_cluster_that_falls_silent_at_the_second_service_hides_nothing_of_the_first(probed, monkeypatch):
+    chosen, one, asked = verb._chosen, verb._one, []
+
+    def first_only(*given):
+        asked.append(given)
+        if len(asked) == 1:
+            return one(*given)
+        raise InputError([Problem("cluster", "gives no answer")])
+
+    monkeypatch.setattr(verb, "_chosen", lambda *given: 2 * chosen(*given))
+    monkeypatch.setattr(verb, "_one", first_only)
+    ended = probed.probe("--json")
+
+    assert (ended.code, ended.err) == (1, "cluster: gives no answer\n")
+    (service,) = json.loads(ended.out)["services"]
+    assert (service["service"], service["passed"]) == ("llm", True)
 
 
 def test_no_evidence_only_tests(probed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.live.report import LiveReport
 from tests.cli.command import command
 from tests.conftest import ROOT
 
@@ -28,6 +30,32 @@ def test_an_unknown_fault_is_wrong_usage_and_the_known_ones_are_named():
     ended = command("rehearse", "node-update", "--live", "--fault", "nope")
     assert ended.code == 2
     assert "servers-crash" in ended.err
+
+
+@pytest.mark.parametrize("option", [("--requests", "5"), ("--rate", "5"), ("--fault", "killed"), ("--report", "x")])
+def test_what_means_nothing_without_live_is_wrong_usage(option: tuple[str, str]):
+    ended = command("rehearse", "node-update", *option)
+    assert (ended.code, f"{option[0]}: needs --live" in ended.err) == (2, True)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_traffic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sandbox.home.Home.running", lambda _: None)
+    ended = command("rehearse", "node-update", "--live", "--report", str(tmp_path))
+    assert ended.code == 1
+    assert ended.err == f"{tmp_path}: the report cannot be written: it is a folder; name another file (--report)\n"
+
+
+def test_the_report_of_several_stacks_is_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Under --report as under --json; none writes over another."""
+    monkeypatch.setattr("sandbox.home.Home.running", lambda _: None)
+    monkeypatch.setattr("sandbox.live.rehearse.Live", lambda *_: None)
+    reports = iter([LiveReport(name, "gke", "m", "t", 0.0, ()) for name in ("node-update", "base-model")])
+    monkeypatch.setattr("inference_rollouts.cli.rehearse_live._interruptible", lambda _: next(reports))
+    ended = command("rehearse", "node-update", "base-model", "--live", "--json", "--report", str(tmp_path / "r" / "all.json"))
+
+    written = json.loads((tmp_path / "r" / "all.json").read_text("utf-8"))
+    assert written == json.loads(ended.out)
+    assert [report["stack"] for report in written] == ["node-update", "base-model"]
 
 
 SCRIPT = """

@@ -98,6 +98,9 @@ class ScriptedStack:
         if self.lock:
             raise Locked(self.lock)
         for urn in urns:
+            if urn not in self.live:  # what is gone leaves the state
+                del self.state[urn], self.outputs[urn]
+                continue
             deployed = self.state[urn]
             self.outputs[urn] = copy.deepcopy(self.live[urn])
             self.state[urn] = replace(deployed, registration=replace(deployed.registration, inputs=self.live[urn]))

@@ -120,6 +120,22 @@ def test_a_route_that_somebody_took_back_by_hand_takes_file_and_state_along(tmp_
     assert (played.file, played.deployed, played.engine.weights) == ("prepare", "prepare", {"llm": 100, "llm-new": 0})
 
 
+@pytest.mark.parametrize("example", ["node-update", "lora-adapter"])
+def test_an_object_that_is_gone_is_no_agreement(tmp_path, monkeypatch, example):
+    played = world(tmp_path, monkeypatch, 50, example)
+    kind = "HTTPRoute" if example == "node-update" else "InferenceModelRewrite"
+    urn = next(urn for urn in played.engine.live if f":{kind}::" in urn)
+    name = played.engine.live.pop(urn)["metadata"]["name"]
+    before = played.engine.file.read_bytes()
+
+    last = played.recover()
+
+    assert (last.kind, last.code, last.next) == ("held", 3, f"pulumi preview -s {example}")
+    assert f"{kind} {name} is not in the cluster" in last.sentence
+    assert [asked.split()[0] for asked in played.engine.asked] == ["refresh"]
+    assert played.engine.file.read_bytes() == before
+
+
 def test_a_no_leaves_everything_and_says_the_safe_rung(tmp_path, monkeypatch):
     played = dead(tmp_path, monkeypatch, "the file is written")
     played.says = {"the lowest of them": False}

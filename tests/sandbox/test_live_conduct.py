@@ -22,6 +22,7 @@ from sandbox.live.rehearse import refuse_faults_of_adapters, with_leftovers
 from sandbox.live.report import LiveReport, LiveRollout, Moved
 from sandbox.live.show import Screen
 from sandbox.traffic.counts import Latency, PhaseCount, Served
+from sandbox.traffic.requests import OpenLoop
 from tests.conftest import ROOT
 
 NONE = Latency(0, 0, 0, 0, 0)
@@ -40,8 +41,8 @@ class Traffic:
     """Says what it is told to."""
 
     def __init__(self, said: PhaseCount, **models: float) -> None:
-        self.requests = SimpleNamespace(versions={"llm": "", "llm-new": ""}, models=models or {"llm": 1.0})
-        self.said, self.asked = said, [0]
+        self.requests = SimpleNamespace(versions={"llm": "", "llm-new": ""}, models=models or {"llm": 1.0}, pace=OpenLoop(100))
+        self.said, self.asked, self.patience = said, [0], 0.0
 
     def mark(self, phase: str, *, allow: Any = None) -> PhaseCount:
         return self.said
@@ -51,6 +52,7 @@ class Traffic:
 
     def sample(self, phase: str, requests: int, timeout: float, *, allow: Any = None) -> PhaseCount:
         self.asked.append(requests)
+        self.patience = timeout
         return self.said
 
 
@@ -95,6 +97,14 @@ def conductor(traffic: Traffic, deployer: Deployer | None = None, decisions: Any
 def test_a_sample_is_large_enough_to_tell_that_weights_have_moved(before: dict[str, int], after: dict[str, int], least: int):
     assert least <= conductor(Traffic(counts({}))).sample(before, after) <= 1.25 * least + 1
     assert conductor(Traffic(counts({})), requests=5000).sample(before, after) == 5000
+
+
+@pytest.mark.parametrize("rate", [1, 5, 100, 1000])
+def test_whatever_the_rate_a_sample_gets_the_time_that_it_takes(rate: float):
+    traffic = Traffic(counts({"llm": 1000}))
+    traffic.requests.pace = OpenLoop(rate)
+    conductor(traffic).move("prepare", 1)
+    assert traffic.patience > max(60, traffic.asked[-1] / rate)
 
 
 def test_where_only_some_requests_are_counted_more_are_sent():

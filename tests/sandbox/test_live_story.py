@@ -134,6 +134,16 @@ def test_the_page_of_a_soak():
     assert "- `by-hand`: edited by hand" in text
 
 
+def test_the_page_of_a_soak_hides_nothing_that_is_wrong():
+    broken = Moved("1", "10", during=counted(50, 3))
+    text = page([report(rollout(GOOD))], [report(rollout(broken, fault={"fault": "killed: -9"}))], "2 cores, 24 GB", "2026-01-01")
+
+    before, _, after = text.partition("## When something goes wrong")
+    assert "Not clean" not in before
+    assert "**Not clean.** What was not as it should be:" in after
+    assert "- 1 to 10: 3 of 50 requests failed" in after
+
+
 def test_decisions_are_counted_by_target_for_one_model():
     text = """
 # HELP inference_extension_model_rewrite_decisions_total

@@ -17,7 +17,7 @@ import pytest
 
 from sandbox.home import SandboxError
 from sandbox.traffic.counts import PhaseCount, Served, Traffic
-from sandbox.traffic.load import Load
+from sandbox.traffic.load import ANSWER, Load
 from sandbox.traffic.requests import ClosedLoop, OpenLoop, Requests, long_streams, served_by
 from sandbox.traffic.verdict import within
 from tests.sandbox.traffic_server import POD_1, POD_2, Server
@@ -335,6 +335,16 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_report_that_cannot_be_read_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    program = tmp_path / "load"
+    program.write_text("#!/bin/sh\necho nonsense\ncat >/dev/null\n")
+    program.chmod(0o755)
+    began = time.monotonic()
+    with pytest.raises(SandboxError, match="what it reported cannot be read"), Load(ask("http://127.0.0.1:9"), program=program):
+        pass
+    assert time.monotonic() - began < ANSWER
 
 
 def test_a_tool_that_cannot_begin_says_why(tool: Path) -> None:
