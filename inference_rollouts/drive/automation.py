@@ -66,12 +66,12 @@ class PulumiEngine:
         """See Engine."""
         return self._update(lambda told: self._stack.preview(config_file=str(config), on_event=told, **PLAIN))
 
-    def up(self, message: str, on_operation: OnOperation) -> Update:
+    def up(self, message: str, on_operation: OnOperation, config: Path | None = None) -> Update:
         """See Engine."""
-        run = self._stack.up
+        run, file = self._stack.up, str(config or self._file)
 
         def update(told: Callable[[Any], None]) -> Any:
-            return run(config_file=self._file, message=message, show_secrets=False, on_event=told, **PLAIN)
+            return run(config_file=file, message=message, show_secrets=False, on_event=told, **PLAIN)
 
         return self._update(update, on_operation)
 

@@ -64,12 +64,13 @@ class Engine(Protocol):
         """
         ...
 
-    def up(self, message: str, on_operation: OnOperation) -> Update:
+    def up(self, message: str, on_operation: OnOperation, config: Path | None = None) -> Update:
         """Update to the stack file as it stands on disk. Returns when it has ended.
 
         Args:
             message: for Pulumi's history.
             on_operation: told of each operation as it begins.
+            config: another stack file, to update to that.
         """
         ...
 

@@ -54,9 +54,9 @@ class Driver:
     on_operation: OnOperation = lambda _: None
     stage: Stage = field(default="baseline", init=False)
     _over: bool = field(default=False, init=False)
-    _previewed: bytes = field(default=b"", init=False)
 
     def __post_init__(self) -> None:
+        self._previewed = self.subject.path.read_bytes()
         self.what = self.subject.target().what
         self.vigil = Vigil(self.what, self.asker, self.clock, self.stop, self.patience)
 
@@ -203,17 +203,29 @@ class Driver:
         """Back to a stage, asking nothing; from `retire` by 100. Ends the run."""
         yield self.event("failing", why, to, reasons)
         now = f"{self.subject.command('rollback')} --now"
+        unwritten: tuple[str, ...] = ()
         for stage in (100, to) if self._surely_stage() == "retire" and to != 100 else (to,):
+            unwritten = ()
             try:
                 yield from self._written(stage)
             except InputError as e:
-                yield self.end("stuck", words.fall_unwritten(self.what, stage, now), stage, tuple(str(e).splitlines()))
-                return
-            found = self.engine.up(words.message(self.what, None, stage), self.on_operation)
+                unwritten = tuple(str(e).splitlines())
+            found = self._up_to(stage, previewed=bool(unwritten))
             if not found.done:
-                yield self.end("stuck", words.fall_failed(self.what, stage, now), stage, found.reasons, self._recover)
+                yield self.end("stuck", words.fall_failed(self.what, stage, now), stage, unwritten + found.reasons, self._recover)
                 return
-        yield self.end("rolled back", words.rolled_back(self.what, to), to)
+        said = words.rolled_back(self.what, to)
+        if unwritten:
+            said = words.rolled_back_unwritten(said, self.subject.path, to)
+        yield self.end("rolled back", said, to, unwritten)
+
+    def _up_to(self, stage: Stage, *, previewed: bool) -> Update:
+        """The update of a way back; from the file as it was previewed where what somebody has made of it since cannot be used."""
+        message = words.message(self.what, None, stage)
+        if not previewed:
+            return self.engine.up(message, self.on_operation)
+        with self.subject.draft(stage, self._previewed) as draft:
+            return self.engine.up(message, self.on_operation, draft)
 
     # --- small steps --------------------------------------------------------------------------------------------------
 
@@ -230,11 +242,11 @@ class Driver:
 
     @property
     def _holds(self) -> bool:
-        """What `onFailure` says; where the file cannot be read, the way back says so, and what to do without the file."""
+        """What `onFailure` says; where the file cannot be read any more, as it was previewed."""
         try:
             return self.subject.rollout.on_failure == "hold"
         except InputError:
-            return False
+            return self.subject.rollout_in(self._previewed).on_failure == "hold"
 
     def _surely_stage(self) -> Stage:
         """For the way back, which no state that cannot be read may hold up: then it is where the driver last knew it."""

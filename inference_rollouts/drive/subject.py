@@ -67,7 +67,16 @@ class Subject:
     @property
     def rollout(self) -> AdapterRollout:
         """Its conditions as they are written, read now."""
-        holder: Service | Adapter | None = self.settings().services.get(self.place.service)
+        return self.rollout_in(_bytes(self.path))
+
+    def rollout_in(self, data: bytes) -> AdapterRollout:
+        """Its conditions as these bytes of the file have them.
+
+        Raises:
+            InputError: when they cannot be read, or the rollout is not in them.
+        """
+        settings = operations.parsed(self.path, data).settings()
+        holder: Service | Adapter | None = settings.services.get(self.place.service)
         if holder and self.place.adapter is not None:
             holder = holder.adapters.get(self.place.adapter)
         if holder is None or holder.rollout is None:
@@ -84,14 +93,22 @@ class Subject:
             InputError: when it cannot be edited safely, or the rollout has left the file.
         """
         data = _bytes(self.path)
+        return data, self.at(data, stage)
+
+    def at(self, data: bytes, stage: Stage) -> bytes:
+        """The bytes of a file with the rollout at a stage.
+
+        Raises:
+            InputError: as `edited`.
+        """
         file = operations.parsed(self.path, data)
         try:
             there = self.place.block(file.config)["rollout"]["stage"]
         except (KeyError, TypeError):
             raise self._left() from None
         if there == stage:
-            return data, data
-        return data, operations.set_stage(file, Document.of(self.path, data), self.place, stage).data
+            return data
+        return operations.set_stage(file, Document.of(self.path, data), self.place, stage).data
 
     def write(self, stage: Stage) -> bool:
         """Put the file to a stage, in one step.
@@ -108,11 +125,16 @@ class Subject:
         return old != new
 
     @contextmanager
-    def draft(self, stage: Stage) -> Iterator[Path]:
-        """A copy of the file at a stage, for a preview; the file itself stays as it is."""
+    def draft(self, stage: Stage, data: bytes | None = None) -> Iterator[Path]:
+        """A copy of the file at a stage, beside which the file itself stays as it is.
+
+        Args:
+            stage: for the copy.
+            data: what was in the file before; default: what is in it now.
+        """
         with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
             copy = Path(folder) / self.path.name
-            copy.write_bytes(self.edited(stage)[1])
+            copy.write_bytes(self.edited(stage)[1] if data is None else self.at(data, stage))
             yield copy
 
     # --- what it means ------------------------------------------------------------------------------------------------

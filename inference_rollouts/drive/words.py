@@ -228,19 +228,16 @@ def rolled_back(what: str, to: Stage) -> str:
     return f"{what} is back at {to}{also}"
 
 
+def rolled_back_unwritten(said: str, path: object, to: Stage) -> str:
+    """The way back is done, from what was previewed; the file cannot be edited any more."""
+    return f"{said}; {path} could not be put there as it is now: mend it, with stage: {to}, before the next update"
+
+
 def fall_failed(what: str, to: Stage, now: str) -> str:
     """The way back did not get through."""
     return (
         f"{what}: the update back to {to} did not get through; the file says {to}. At once, without Pulumi: {now}; then bring "
         "state and file together"
-    )
-
-
-def fall_unwritten(what: str, to: Stage, now: str) -> str:
-    """The file cannot be put back."""
-    return (
-        f"{what}: the file cannot be put back to {to}, so there is no update. At once, without Pulumi: {now}; then see to the "
-        "file"
     )
 
 

@@ -76,13 +76,13 @@ class ScriptedStack:
         operations, _ = self._verdict(config, dry_run=True)
         return _update(operations)
 
-    def up(self, message: str, on_operation: OnOperation) -> Update:
+    def up(self, message: str, on_operation: OnOperation, config: Path | None = None) -> Update:
         self.asked.append(f"up: {message}")
         self.tick("before up")
         if self.lock:
             return Update("locked", (), tuple(self.lock.splitlines()))
         self.lock, self.interrupted = LOCK, False
-        operations, wanted = self._verdict(self.file, dry_run=self.silent)
+        operations, wanted = self._verdict(config or self.file, dry_run=self.silent)
         found = _update(operations)
         if found.done:
             # What a create began and nobody saw end stays until somebody decides; all else goes with the next update.

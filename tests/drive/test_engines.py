@@ -69,6 +69,15 @@ def test_an_update_moves_the_record_and_tells_its_operations(engine, file):
     assert [operation.name for operation in begun] == ["llm"]
 
 
+def test_an_update_to_another_file_leaves_the_stacks_own_as_it_is(engine, file):
+    whole = file.read_bytes()
+    file.write_text("config: [", "utf-8")
+    with Subject(file, STACK, Place("llm")).draft("prepare", whole) as draft:
+        assert engine.up("back", lambda _: None, draft).done
+
+    assert (stage(engine), file.read_text("utf-8")) == ("prepare", "config: [")
+
+
 def test_what_the_guard_refuses_comes_back_in_its_own_words_and_changes_nothing(engine, file):
     put(file, 100)
     sentence = "service llm: 10 to 100 skips a rung; a rollout goes up one rung at a time, and the next one is 25"

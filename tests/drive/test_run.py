@@ -112,6 +112,21 @@ def test_a_failing_check_holds_where_the_setting_says_so(tmp_path, monkeypatch):
     assert (played.file, played.deployed) == (25, 25)
 
 
+def test_a_setting_that_was_previewed_counts_where_the_file_is_broken_since(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 10, onFailure="hold")
+
+    def breaks(stage, _times):
+        if stage == 25:
+            played.engine.file.write_text("config: [", "utf-8")
+            return (FAIL,)
+        return (PASS,)
+
+    played.answer = breaks
+    last = played.run()
+
+    assert (last.kind, last.code, played.deployed) == ("held", 3, 25)
+
+
 def test_what_is_unknown_holds_and_gives_up_when_the_patience_is_over(tmp_path, monkeypatch):
     played = world(tmp_path, monkeypatch, 10)
     played.answer = checks_at(25, UNKNOWN)
@@ -380,7 +395,7 @@ def test_a_file_that_moves_another_rollout_too_is_not_for_a_run(tmp_path, monkey
     assert "the update to 25 would also move service other" in last.sentence
 
 
-def test_a_file_that_cannot_be_put_back_names_the_way_without_it(tmp_path, monkeypatch):
+def test_a_file_that_somebody_has_broken_does_not_hold_up_the_way_back(tmp_path, monkeypatch):
     played = world(tmp_path, monkeypatch, 10)
     played.answer = checks_at(25, FAIL)
 
@@ -391,12 +406,12 @@ def test_a_file_that_cannot_be_put_back_names_the_way_without_it(tmp_path, monke
 
     last = played.hear(lost(event) for event in played.driver().run())
 
-    assert (last.kind, last.code) == ("stuck", 3)
-    assert "rollout rollback node-update llm --now" in last.sentence
+    assert (last.kind, last.code, played.deployed) == ("rolled back", 3, "prepare")
+    assert "mend it, with stage: prepare, before the next update" in last.sentence
     assert "cannot be read" in last.reasons[0]
 
 
-def test_a_rollout_that_has_left_the_file_meanwhile_is_said_in_words(tmp_path, monkeypatch):
+def test_a_rollout_that_has_left_the_file_meanwhile_falls_all_the_same(tmp_path, monkeypatch):
     played = world(tmp_path, monkeypatch, 10)
 
     def leaves(stage, times):
@@ -408,9 +423,9 @@ def test_a_rollout_that_has_left_the_file_meanwhile_is_said_in_words(tmp_path, m
     played.answer = leaves
     last = played.run()
 
-    assert (last.kind, last.code) == ("stuck", 3)
-    assert "rollout rollback node-update llm --now" in last.sentence
+    assert (last.kind, last.code, played.deployed) == ("rolled back", 3, "prepare")
     assert last.reasons[0].endswith("llm has no rollout any more")
+    assert "rollout:" not in played.engine.file.read_text("utf-8")
 
 
 def test_a_state_that_cannot_be_read_does_not_hold_up_the_way_back(tmp_path, monkeypatch):
