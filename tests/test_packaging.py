@@ -6,7 +6,6 @@ import tomllib
 
 from tests.conftest import ROOT
 
-
 DATA = {".yaml", ".json", ".go", ".mod", ".sum"}
 
 
