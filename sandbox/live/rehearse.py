@@ -31,7 +31,7 @@ from sandbox.live.show import Screen
 from sandbox.live.story import straight_up, whole_story
 from sandbox.live.watch import standing
 from sandbox.nodes.faults import FaultError
-from sandbox.nodes.settings import configure
+from sandbox.nodes.settings import configured
 from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.load import Load
 from sandbox.traffic.requests import Requests, long_streams
@@ -140,12 +140,13 @@ class Live:
     def created(self, rollout: RolloutOf) -> Iterator[tuple[Load, Load | None]]:
         """The stack with a rollout at baseline, its traffic and its long streams; everything is taken down afterwards."""
         self.screen.doing("creating the service at baseline")
-        self._create(rollout)
-        try:
-            with self._traffic(rollout, self.service(rollout, "baseline")) as traffic:
-                yield traffic
-        finally:
-            self.deployer.destroy()
+        with configured(self.home.root, tokenSeconds=clients.TOKEN_SECONDS):
+            try:
+                self._create(rollout)
+                with self._traffic(rollout, self.service(rollout, "baseline")) as traffic:
+                    yield traffic
+            finally:
+                self.deployer.destroy()
 
     def conductor(self, rollout: RolloutOf, load: Load) -> Conductor:
         """Who performs the moves."""
@@ -191,7 +192,6 @@ class Live:
         self.deployer.destroy()
         stack = load_settings(own_keys(self.file.config))
         world.furnish(self.deployer.kubectl, stack, self.home.running().gateway)
-        configure(self.home.root, tokenSeconds=clients.TOKEN_SECONDS)
         created = self.deployer.up(at(self.file.config, rollout, "baseline"))
         if not created.done:
             why = "; ".join(created.preview.refusals) or created.error

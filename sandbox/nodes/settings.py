@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,18 @@ def configure(home: Path, **settings: Any) -> None:
     merged = {key: value for key, value in {**content, "versions": versions, **settings}.items() if value not in (None, {})}
     parse(merged)
     files.replace(path, json.dumps(merged, indent=1))
+
+
+@contextmanager
+def configured(home: Path, **settings: Any) -> Iterator[None]:
+    """Settings as by `configure`, for a while."""
+    path = home / "nodes.json"
+    before = path.read_text("utf-8") if path.exists() else None
+    configure(home, **settings)
+    try:
+        yield
+    finally:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            files.replace(path, before)

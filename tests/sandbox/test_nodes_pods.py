@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.server
 import json
 import socket
@@ -24,7 +25,7 @@ from sandbox.nodes.drain import is_busy
 from sandbox.nodes.ipam import Addresses
 from sandbox.nodes.launch import Launch, Role
 from sandbox.nodes.probes import Probe, probe_of
-from sandbox.nodes.settings import SettingsFile, configure, parse
+from sandbox.nodes.settings import SettingsFile, configure, configured, parse
 from sandbox.nodes.standing import Faults, Standing
 from sandbox.nodes.status import container_status, pod_status
 from sandbox.nodes.targets import targets
@@ -404,6 +405,18 @@ def test_settings_are_read_anew_and_bad_ones_change_nothing(tmp_path: Path) -> N
     assert settings.now.server.load_seconds == 5
     (tmp_path / "nodes.json").unlink()
     assert settings.now.server.load_seconds == 0
+
+
+@pytest.mark.parametrize("before", [None, {"loadSeconds": 5}])
+def test_settings_for_a_while_leave_those_of_before(tmp_path: Path, before: dict[str, Any] | None) -> None:
+    path = tmp_path / "nodes.json"
+    if before:
+        configure(tmp_path, **before)
+    text = path.read_text() if before else None
+    with contextlib.suppress(KeyboardInterrupt), configured(tmp_path, tokenSeconds=0.1):
+        assert json.loads(path.read_text()) == {**(before or {}), "tokenSeconds": 0.1}
+        raise KeyboardInterrupt
+    assert (path.read_text() if path.exists() else None) == text
 
 
 @pytest.mark.parametrize(
