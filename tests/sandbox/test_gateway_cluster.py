@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -72,8 +73,11 @@ def test_share_is_the_wanted_one(cluster: Cluster) -> None:
 
 def test_weights_change_under_load_and_streams_outlive_it(cluster: Cluster) -> None:
     """10 moves; streams of 30 s and more that are under way when they happen end whole, also when all servers are replaced."""
-    streams = long_streams(asks(cluster), 6, seconds=35, inter_token_latency=0.005)
+    move(cluster, {"llm": 50, "llm-new": 50})
+    # All under way before the first move; that all twelve are drawn to one version happens once in 2,000 times.
+    streams = replace(long_streams(asks(cluster), 12, seconds=35, inter_token_latency=0.005), pace=ClosedLoop(12, ramp=2))
     with Load(streams, home=cluster.home) as long, Load(asks(cluster), home=cluster.home) as load:
+        eventually(lambda: long.latest.in_flight == 12)
         for percent in (1, 10, 25, 50, 75, 100, 50, 0, 100, 50):
             move(cluster, {"llm": 100 - percent, "llm-new": percent})
             time.sleep(1)
