@@ -31,9 +31,10 @@ class Kubectl:
 
     def apply(self, *manifests: Mapping[str, Any]) -> None:
         """Server-side apply, by force: as `pulumi.com/patchForce` does for what several may write."""
-        objects = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        # One document each: a List of the same objects takes kubectl twice the time.
+        documents = "\n---\n".join(json.dumps(dict(manifest)) for manifest in manifests)
         manager = f"--field-manager={FIELD_MANAGER}"
-        self.run("apply", "--server-side", manager, "--force-conflicts", "-f", "-", stdin=json.dumps(objects))
+        self.run("apply", "--server-side", manager, "--force-conflicts", "-f", "-", stdin=documents)
 
     def delete(self, manifest: Mapping[str, Any], timeout: float) -> None:
         """Delete, and wait until it is gone."""
