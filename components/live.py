@@ -14,7 +14,7 @@ import pulumi
 from components.cluster_access import ClusterAccess
 from inference_rollouts.checks import blocks
 from inference_rollouts.plan import ModelServiceArgs
-from inference_rollouts.plan.values import Conditions
+from inference_rollouts.plan.questions import questions
 from inference_rollouts.raises import Raise
 from inference_rollouts.record import Record
 
@@ -32,21 +32,7 @@ class LiveChecks:
 
     def questions(self, raised: Raise) -> Sequence[str]:
         """What will be asked, for a preview."""
-        whose = "every version's" if raised.touched else "the canary's"
-        asked = [f"{whose} servers, endpoint picker and pool are ready", "the route is accepted as it is deployed"]
-        asked.append("the live weights are the deployed ones")
-        held = {adapter.name for v in self.service.versions if v.server for adapter in v.server.adapters if adapter.routed}
-        asked += [f"every ready pod holds {', '.join(sorted(held))}"] if held else []
-        for name in raised.names:
-            asked += _about(self._conditions(name), retires=False)
-        for name in raised.retired:
-            asked += _about(self._conditions(name), retires=True)
-        pools = self.service.record.pools
-        first = raised.pools and pools.stage in pools.steps[:1]
-        return [*asked, "rollout probe has passed on the canary as it stands"] if first and self._conditions("").probe else asked
-
-    def _conditions(self, name: str) -> Conditions:
-        return self.service.conditions.get(name, Conditions())
+        return questions(self.service, raised)
 
     async def ask(self, deployed: Record, raised: Raise) -> Sequence[str]:
         """What stands against the raise, one sentence each; what could not be read counts."""
@@ -64,10 +50,3 @@ class LiveChecks:
         for finding in found:
             pulumi.log.debug(finding.sentence)
         return list(dict.fromkeys(finding.sentence for finding in blocks(found)))
-
-
-def _about(conditions: Conditions, *, retires: bool) -> list[str]:
-    """What will be asked beside readiness."""
-    check, seconds = conditions.least(retires=retires)
-    asked = [f"the weights have stood for {seconds} s ({check})"] if seconds else []
-    return asked if retires else asked + [f"metric {metric.name}" for metric in conditions.checks]

@@ -302,6 +302,20 @@ def no_shutdown_timeout(version: str, image: str) -> str:
     )
 
 
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float) -> str:
+    """As an operator reads it, rounded up to a second.
+
+    >>> duration(250.2)
+    '4m11s'
+    """
+    whole = -int(-seconds // 1)
+    parts = [(whole // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s")]
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+
+
 # --- kinds ------------------------------------------------------------------------------------------------------------
 
 KIND = {"node": "node rollout", "base-model": "base-model rollout", "adapter": "adapter rollout"}

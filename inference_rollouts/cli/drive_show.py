@@ -12,8 +12,8 @@ from rich.text import Text
 from inference_rollouts.cli.preview import SIGNS, lines
 from inference_rollouts.cli.preview_report import PAST, WORDS
 from inference_rollouts.drive.events import Event, Wait
-from inference_rollouts.observe.bake import duration
 from inference_rollouts.rehearsal.engine import Operation
+from inference_rollouts.wording import duration
 
 STYLES = {
     "reached": "bold green",

@@ -35,7 +35,7 @@ SIGNS = {
 
 
 def facts(found: Report) -> Iterator[tuple[str, str]]:
-    """Counts, nodes, cost and the way back, each with its name; none where nothing is done."""
+    """Counts, nodes, cost, what is asked live, and the way back, each with its name; none where nothing is done."""
     if found.refusals or found.after is None:
         return
     yield "resources", found.counts
@@ -45,6 +45,11 @@ def facts(found: Report) -> Iterator[tuple[str, str]]:
         yield "nodes added", text
     for nodes in found.surge:
         yield "cost while both versions stand", cost_of(nodes)
+    for asked in found.asked:
+        whose = f" of service {asked.service}" if len(found.asked) > 1 else ""
+        yield f"pulumi up will ask the cluster{whose}", report_words.asked_live(asked.questions, retires=asked.retires)
+        if asked.no_more:
+            yield f"and no more{whose}", report_words.asked_no_more(asked.no_more)
     moved = [change for change in found.changes if change.way_back]
     for change in moved:
         yield "way back" if len(moved) == 1 else f"way back of {change.what}", change.way_back or ""
@@ -86,6 +91,15 @@ def as_json(found: Report) -> dict[str, Any]:
         ],
         "nodesAdded": [nodes.to_json() for nodes in found.added],
         "surge": [nodes.to_json() for nodes in found.surge],
+        "asked": [
+            {
+                "service": asked.service,
+                "before": "retire" if asked.retires else "raise",
+                "questions": list(asked.questions),
+                "noMore": list(asked.no_more),
+            }
+            for asked in found.asked
+        ],
         "notes": found.notes,
         "operations": [operation.to_json() for operation in found.operations],
         "diff": found.diff,

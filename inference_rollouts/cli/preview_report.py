@@ -18,6 +18,8 @@ from inference_rollouts.edit.operations import parsed
 from inference_rollouts.edit.repository import Repository
 from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.plan import Plan
+from inference_rollouts.plan.questions import asked_no_more, questions
+from inference_rollouts.raises import Raise, raised
 from inference_rollouts.rehearsal.engine import Operation, Preview, preview, state_of
 from inference_rollouts.rehearsal.program import Recording, run
 from inference_rollouts.settings import Stack
@@ -42,6 +44,28 @@ class Side:
     def meaning(self) -> tuple[Stack, Plan]:
         """Settings and plan."""
         return self.settings, self.plan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `pulumi up` asks the cluster of one service.
+
+    Attributes:
+        service: its name.
+        raised: what is in question.
+        questions: a phrase each.
+        no_more: conditions of this move that the change itself makes weaker, or takes out.
+    """
+
+    service: str
+    raised: Raise
+    questions: tuple[str, ...]
+    no_more: tuple[str, ...]
+
+    @property
+    def retires(self) -> bool:
+        """Whether no weight rises, and the old version gives up the quick way back."""
+        return not self.raised.names
 
 
 @dataclass(frozen=True)
@@ -106,6 +130,16 @@ class Report:
         happens = self.happens
         none = [word for word in ("created", "replaced", "deleted") if word not in happens]
         return report_words.counted([f"{len(found)} {word}" for word, found in happens.items()], none)
+
+    @cached_property
+    def asked(self) -> list[Asked]:
+        """What `pulumi up` asks live before it does this; nothing where it falls, or is refused."""
+        if self.before is None or self.after is None or self.refusals:
+            return []
+        before = {service.name: service for service in self.before.plan.services}
+        pairs = [(before[service.name], service) for service in self.after.plan.services if service.name in before]
+        moves = [(old, new, raised(old.record, new.record)) for old, new in pairs]
+        return [Asked(new.name, r, tuple(questions(new, r)), tuple(asked_no_more(old, new, r))) for old, new, r in moves if r]
 
     @property
     def notes(self) -> list[str]:

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from inference_rollouts.checks import Finding
 from inference_rollouts.cli.status import Standing, bar, headline
-from inference_rollouts.observe.bake import duration
 from inference_rollouts.observe.live_status import LiveStatus, ServiceStatus, SplitStatus
+from inference_rollouts.wording import duration
 
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from inference_rollouts.errors import all_of
-from inference_rollouts.observe.bake import duration
 from inference_rollouts.stages import Stage
+from inference_rollouts.wording import duration
 
 if TYPE_CHECKING:
     from inference_rollouts.settings import AdapterRollout

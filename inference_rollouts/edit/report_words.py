@@ -63,6 +63,17 @@ def surge_elsewhere(nodes: int, machine: str, version: str) -> str:
     return f"none of its own for {version}: its {nodes} × {machine} are nodes that exist already"
 
 
+def asked_live(questions: Sequence[str], *, retires: bool) -> str:
+    """What the guard will want to know."""
+    when = "stable is retired" if retires else "the weight rises"
+    return f"before {when}, whether {', '.join(questions)}; what it cannot learn counts as no"
+
+
+def asked_no_more(less: Sequence[str]) -> str:
+    """Conditions that go together with the move that they were for."""
+    return f"{', '.join(less)}, which this change takes away from the very move that it makes"
+
+
 def nothing_changes(base: str) -> str:
     """The file says what it said."""
     return f"nothing changes: the stack file says the same as {base}"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from inference_rollouts.checks import Finding, LeastTime
 from inference_rollouts.observe.cluster import Absent, Answer, Found, Unreadable
+from inference_rollouts.wording import duration
 
 WEIGHTS = {"HTTPRoute": "f:rules", "InferenceModelRewrite": "f:rules", "InferenceModel": "f:targetModels"}
 """The field under spec that holds the weights; its lists are atomic, so whoever changes a weight owns the whole of it."""
@@ -73,14 +74,3 @@ def baked(answer: Answer, at: str, now: datetime, seconds: float, check: LeastTi
     if stood < seconds:
         return Finding(check, "fail", seen, wanted, at, f"wait another {duration(seconds - stood)}")
     return Finding(check, "pass", seen, wanted, at)
-
-
-def duration(seconds: float) -> str:
-    """As an operator reads it, rounded up to a second.
-
-    >>> duration(250.2)
-    '4m11s'
-    """
-    whole = -int(-seconds // 1)
-    parts = [(whole // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s")]
-    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"

@@ -41,6 +41,65 @@ def test_a_raise_moves_weights_and_nothing_else(project):
     assert [o["object"] for o in document["operations"] if o["op"] == "update" and o["object"]] == ["routes-to-llm"]
 
 
+READY = [
+    "the canary's servers, endpoint picker and pool are ready",
+    "the route is accepted as it is deployed",
+    "the live weights are the deployed ones",
+]
+
+
+def test_a_raise_says_what_the_cluster_will_be_asked(project):
+    edited(project, "stage: 10", "stage: 25, bake: 30m, checks: [{name: error-ratio, max: 0.01}]")
+    (asked,) = previewed(project)["asked"]
+    own = ["the weights have stood for 30m (bake)", "metric error-ratio keeps its limits"]
+
+    assert asked == {"service": "llm", "before": "raise", "questions": [*READY, *own], "noMore": []}
+    out = project.rollout("preview", "node-update").out
+    said = f"before the weight rises, whether {', '.join([*READY, *own])}; what it cannot learn counts as no"
+    assert f"  pulumi up will ask the cluster: {said}\n" in out
+
+
+def test_retire_asks_how_long_the_canary_has_served_alone(project):
+    edited(project, "stage: 10", "stage: 100, keep: 2h, bake: 30m")
+    project.git("commit", "-qam", "at 100")
+    edited(project, "stage: 100", "stage: retire")
+    (asked,) = previewed(project)["asked"]
+
+    assert asked["before"] == "retire"
+    assert asked["questions"] == [*READY, "the weights have stood for 2h (keep)"]
+
+
+@pytest.mark.parametrize("stage", ["prepare", "1"])
+def test_a_fall_asks_nothing_and_says_nothing_of_it(project, stage):
+    edited(project, "stage: 10", f"stage: {stage}, bake: 30m")
+
+    assert previewed(project)["asked"] == []
+    assert "will ask" not in project.rollout("preview", "node-update").out
+
+
+def test_conditions_that_go_together_with_the_move_that_they_were_for_are_said(project):
+    checks = "[{name: error-ratio, max: 0.01}, {name: kv-cache, max: 0.9}]"
+    edited(project, "stage: 10", f"stage: 10, bake: 2h, checks: {checks}")
+    project.git("commit", "-qam", "conditions")
+    edited(project, f"stage: 10, bake: 2h, checks: {checks}", "stage: 25, bake: 10m, checks: [{name: kv-cache, max: 1}]")
+    (asked,) = previewed(project)["asked"]
+
+    less = ["bake 2h (now 10m)", "metric error-ratio", "metric kv-cache as it was"]
+    assert asked["noMore"] == less
+    said = f"and no more: {', '.join(less)}, which this change takes away from the very move that it makes"
+    assert said in project.rollout("preview", "node-update").out
+
+
+def test_a_first_raise_that_drops_its_probe_says_so(project):
+    edited(project, "stage: 10", "stage: prepare, test: {header: x-canary, value: llm, required: true}")
+    project.git("commit", "-qam", "prepare")
+    edited(project, "stage: prepare", "stage: 1")
+    assert "rollout probe has passed on the canary as it stands" in previewed(project)["asked"][0]["questions"]
+    edited(project, ", required: true", "")
+
+    assert previewed(project)["asked"][0]["noMore"] == ["that rollout probe has passed"]
+
+
 def test_what_the_second_version_costs_is_said_with_the_day_and_place_of_the_prices(project):
     edited(project, "stage: 10", "stage: 25")
     (surge,) = previewed(project)["surge"]

@@ -150,6 +150,6 @@ def test_a_preview_says_what_will_be_asked(broken_world, monkeypatch, deployed, 
     (text,) = (text for text in told if "asks the cluster" in text)
     retires = wanted == "retire"
     assert text.startswith(f"service llm: before {'stable is retired' if retires else 'the weight rises'}, pulumi up asks")
-    least = "the weights have stood for 7200 s (keep)" if retires else "the weights have stood for 3600 s (bake)"
+    least = "the weights have stood for 2h (keep)" if retires else "the weights have stood for 1h (bake)"
     asked = ["the canary's servers, endpoint picker and pool are ready", least, "metric queue", "rollout probe has passed"]
     assert [words in text for words in asked] == [True] * kinds + [False] * (4 - kinds), text

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from inference_rollouts.manifests.inference_pool import InferenceApi
-from inference_rollouts.observe.bake import age, baked, duration, last_writer
+from inference_rollouts.observe.bake import age, baked, last_writer
 from inference_rollouts.observe.cluster import Absent, Found, Unreadable
+from inference_rollouts.wording import duration
 from tests.observe.fake_apiserver import Object
 from tests.observe.world import SINCE, managed, route, tone
 
