@@ -110,6 +110,12 @@ def machine_type(name: str) -> MachineType:
     raise CatalogueError([("machineType", no_machine_type(name, None))])
 
 
+def check_machine_type(name: str) -> None:
+    """CatalogueError when no version can be on nodes of that machine type; an N1 machine can, with what is attached to it."""
+    if not n1_size(name):
+        machine_type(name)
+
+
 @cache
 def serving() -> tuple[str, ...]:
     """Names of the accelerators that can serve."""

@@ -61,7 +61,7 @@ def cost_of(nodes: costs.Nodes) -> str:
         return report_words.surge_elsewhere(nodes.least, nodes.machine_type, nodes.version)
     if nodes.least_cost is None or nodes.most_cost is None:
         return report_words.surge_unknown(nodes.least, nodes.machine_type, nodes.version, nodes.bought)
-    listed = report_words.list_price(nodes.bought, *nodes.priced)
+    listed = report_words.own_price(nodes.machine_type) if nodes.given else report_words.list_price(nodes.bought, *nodes.priced)
     most = (nodes.most, nodes.most_cost) if nodes.most != nodes.least else None
     return report_words.surge_cost(f"{nodes.least} × {nodes.machine_type}", nodes.version, nodes.least_cost, most, listed)
 

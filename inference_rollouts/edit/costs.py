@@ -1,13 +1,17 @@
-"""Nodes of the versions that stand, and what the second one costs while both do: list prices of the catalogue, never guessed."""
+"""Nodes of the versions that stand, and what the second one costs while both do.
+
+By the prices of the stack file, else by the catalogue's list prices; never guessed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from inference_rollouts.accelerators import Price as Listed
 from inference_rollouts.plan import Plan
 from inference_rollouts.plan.versions import shape_of
-from inference_rollouts.settings import Service, Stack, Version
+from inference_rollouts.settings import Price, Stack, Version
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,9 @@ class Nodes:
         per_node: accelerators of a node.
         least: nodes that its pods need: one a pod, unless `server.resources` lets several share one.
         most: the node pool's limit; None where the nodes exist already and are no pool of ours.
-        price: US dollars per node and hour; None where the catalogue has none.
+        price: US dollars per node and hour; None where neither the file nor the catalogue has one.
         bought: on-demand or spot.
+        given: whether the stack file gives the price.
         priced: day (ISO) and region of the price list, each None where its source does not say.
     """
 
@@ -34,6 +39,7 @@ class Nodes:
     most: int | None
     price: float | None
     bought: str
+    given: bool
     priced: tuple[str | None, str | None]
 
     @property
@@ -59,6 +65,7 @@ class Nodes:
             "usdHour": _cents(self.least_cost),
             "maxUsdHour": _cents(self.most_cost),
             "bought": self.bought,
+            "priceFrom": None if self.price is None else "prices" if self.given else "list",
             "priceDate": self.priced[0],
             "priceRegion": self.priced[1],
         }
@@ -74,20 +81,21 @@ def nodes_of(stack: Stack, plan: Plan) -> list[Nodes]:
         found
         for service in plan.services
         for version in service.versions
-        if (found := _nodes(stack.services[service.name], service.name, version.name, version.nodes)) is not None
+        if (found := _nodes(stack, service.name, version.name, version.nodes)) is not None
     ]
 
 
-def _nodes(service: Service, name: str, version: str, pool: Any) -> Nodes | None:
-    settings = service.versions[version]
+def _nodes(stack: Stack, service: str, version: str, pool: Any) -> Nodes | None:
+    settings = stack.services[service].versions[version]
     shape = shape_of(settings) if settings.external is None else None
     if shape is None:
         return None
     spot = bool(settings.nodes and settings.nodes.spot)
-    listed = shape.machine.price_usd_hour
-    price = (listed.spot if spot else listed.on_demand) if listed else None
+    own, listed = _bought(stack.prices.get(shape.machine_type), spot), shape.machine.price_usd_hour
+    price = own if own is not None else _bought(listed, spot)
+    by_list = listed if own is None and price is not None else None
     return Nodes(
-        service=name,
+        service=service,
         version=version,
         machine_type=shape.machine_type,
         accelerator=shape.accelerator,
@@ -96,8 +104,13 @@ def _nodes(service: Service, name: str, version: str, pool: Any) -> Nodes | None
         most=pool.max_nodes if pool else None,
         price=price,
         bought="spot" if spot else "on-demand",
-        priced=(listed.date, listed.region) if listed and price is not None else (None, None),
+        given=own is not None,
+        priced=(by_list.date, by_list.region) if by_list else (None, None),
     )
+
+
+def _bought(price: Price | Listed | None, spot: bool) -> float | None:
+    return None if price is None else price.spot if spot else price.on_demand
 
 
 def _least(version: Version, pool: Any) -> int:

@@ -53,9 +53,16 @@ def list_price(bought: str, date: str | None, region: str | None) -> str:
     return f"{bought} list price{f' of {date}' if date else ', undated'}{f' in {region}' if region else ''}"
 
 
+def own_price(machine: str) -> str:
+    """The stack file says what is paid."""
+    return f"by prices.{machine} of the stack file"
+
+
 def surge_unknown(nodes: int, machine: str, version: str, bought: str) -> str:
     """The catalogue has no price."""
-    return f"unknown for {version} ({nodes} × {machine}): the catalogue has no {bought} price for it"
+    return (
+        f"unknown for {version} ({nodes} × {machine}): the catalogue has no {bought} price for it; give yours (prices.{machine})"
+    )
 
 
 def surge_elsewhere(nodes: int, machine: str, version: str) -> str:

@@ -17,6 +17,7 @@ from inference_rollouts.settings.model import (
     Stack,
     Version,
 )
+from inference_rollouts.settings.prices import Price
 
 __all__ = [
     "PROJECT",
@@ -28,6 +29,7 @@ __all__ = [
     "Gateway",
     "Nodes",
     "Override",
+    "Price",
     "Rollout",
     "Route",
     "Server",

@@ -12,6 +12,7 @@ from inference_rollouts.settings import checks, like, sentences
 from inference_rollouts.settings.conditions import Metrics
 from inference_rollouts.settings.model import Cluster, Gateway, Service, Stack
 from inference_rollouts.settings.parse import cleaned, parsed
+from inference_rollouts.settings.prices import prices_of
 from inference_rollouts.settings.report import Place, Report
 
 PROJECT = "inference-rollouts"
@@ -39,12 +40,13 @@ def load(mapping: Mapping[str, Any], *, broken: Iterable[str] = ()) -> Stack:
     cluster = parsed(Cluster, raw.get("cluster"), ("cluster",), report)
     gateway = parsed(Gateway, raw.get("gateway"), ("gateway",), report)
     metrics = parsed(Metrics, raw["metrics"], ("metrics",), report) if raw.get("metrics") is not None else None
+    prices = prices_of(raw.get("prices"), report)
     services = _services(raw.get("services"), report)
     report.problems += checks.name_problems(services, report)
     report.add(checks.stack_problems(cluster, gateway, services, report))
     if report.problems or cluster is None or gateway is None:
         raise InputError(_said_once(report, raw.get("services")))
-    return Stack.model_construct(cluster=cluster, gateway=gateway, services=services, metrics=metrics)
+    return Stack.model_construct(cluster=cluster, gateway=gateway, services=services, metrics=metrics, prices=prices)
 
 
 def _services(raw: Any, report: Report) -> dict[str, Service]:

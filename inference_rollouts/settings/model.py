@@ -13,6 +13,7 @@ from pydantic import Field
 from inference_rollouts.settings.base import Settings
 from inference_rollouts.settings.conditions import Amount, Check, Duration, FreezeWindow, Metrics
 from inference_rollouts.settings.kubernetes import ContainerResources, Listeners, Matches, ParentRefs
+from inference_rollouts.settings.prices import Prices
 from inference_rollouts.settings.types import (
     Count,
     CountOrNone,
@@ -396,3 +397,5 @@ class Stack(Settings):
     """The services, by name."""
     metrics: Metrics | None = None
     """Where metrics are asked; default on GKE: the project's Managed Prometheus."""
+    prices: Prices = Field(default_factory=dict)
+    """What previews reckon with in place of list prices, by machine type: US dollars per node and hour, or a map of them."""

@@ -114,6 +114,34 @@ def test_what_the_second_version_costs_is_said_with_the_day_and_place_of_the_pri
     assert "9.00 USD per hour for llm-new (2 × g4-standard-48)" in project.rollout("preview", "node-update").out
 
 
+@pytest.mark.parametrize(("price", "hour"), [("2.25", 4.5), ("{ onDemand: 2.25, spot: 1 }", 4.5)])
+def test_what_is_really_paid_takes_the_place_of_the_list_price(project, price, hour):
+    edited(project, "stage: 10", "stage: 25")
+    edited(
+        project,
+        "  inference-rollouts:services:",
+        f"  inference-rollouts:prices: {{ g4-standard-48: {price} }}\n  inference-rollouts:services:",
+    )
+    (surge,) = previewed(project)["surge"]
+
+    assert (surge["usdHour"], surge["maxUsdHour"], surge["priceFrom"]) == (hour, 13.5, "prices")
+    assert (surge["priceDate"], surge["priceRegion"]) == (None, None)
+    said = "4.50 USD per hour for llm-new (2 × g4-standard-48), at most 13.50 with all 6 nodes of its pool"
+    assert f"{said}; by prices.g4-standard-48 of the stack file\n" in project.rollout("preview", "node-update").out
+
+
+def test_a_way_of_buying_without_a_price_of_its_own_keeps_the_list_price(project):
+    edited(project, "stage: 10", "stage: 25")
+    edited(
+        project,
+        "  inference-rollouts:services:",
+        "  inference-rollouts:prices: { g4-standard-48: { spot: 1 } }\n  inference-rollouts:services:",
+    )
+    (surge,) = previewed(project)["surge"]
+
+    assert (surge["usdHour"], surge["priceFrom"], surge["priceDate"]) == (9.0, "list", "2026-07-30")
+
+
 def test_a_price_that_the_catalogue_does_not_have_is_unknown_and_never_guessed(project):
     edited(
         project,
