@@ -6,14 +6,14 @@ import json
 
 from sandbox.home import Home
 
-EVERY = "2s"
-"""Between two samples. A PodMonitoring says 15 s; nobody wants to wait minutes here for a rate."""
+EVERY = 2
+"""Seconds between two samples. A PodMonitoring says 15; nobody wants to wait minutes here for a rate."""
 
 
 def write(home: Home) -> None:
     """Its configuration (JSON is YAML), and no targets yet."""
     targets = home.prometheus / "targets.json"
     job = {"job_name": "pods", "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "5s"}]}
-    config = {"global": {"scrape_interval": EVERY, "scrape_timeout": EVERY}, "scrape_configs": [job]}
+    config = {"global": {"scrape_interval": f"{EVERY}s", "scrape_timeout": f"{EVERY}s"}, "scrape_configs": [job]}
     (home.prometheus / "prometheus.yml").write_text(json.dumps(config, indent=2), "utf-8")
     targets.write_text("[]", "utf-8")

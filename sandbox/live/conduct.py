@@ -19,6 +19,7 @@ from inference_rollouts.stages import Stage, weights
 from sandbox.live.deployer import Applied, Deployer
 from sandbox.live.report import Counted, Moved
 from sandbox.live.story import moves
+from sandbox.metrics import EVERY
 from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.effect import took_effect
 from sandbox.traffic.load import Load
@@ -31,6 +32,9 @@ SLOW = 10.0
 
 EFFECT_TIMEOUT = 30.0
 """Seconds within which a written weight must have taken effect; the sandbox's gateway takes tenths, GKE's about eight."""
+
+SCRAPES = 3
+"""Times that Prometheus looks before what it knows is taken for what was."""
 
 SURE = 1.25
 """Times the smallest sample that allows a verdict."""
@@ -78,6 +82,7 @@ class Conductor:
         load: the traffic that flows.
         decisions: who counts where requests went.
         requests: least requests after each move; more where the split takes more to judge.
+        evidence: requests that the canary must have answered before its metric checks say anything; 0 without such checks.
         watch: what must not change during a move, as something that can be compared; asked before and after.
         told: called with the words for what is being done.
         stop: set by whoever wants no further move.
@@ -89,6 +94,7 @@ class Conductor:
     load: Load
     decisions: Decisions
     requests: int
+    evidence: int = 0
     watch: Callable[[], Mapping[str, Any]] = dict
     told: Callable[[str], None] = lambda _: None
     stop: Event = field(default_factory=Event)
@@ -151,7 +157,9 @@ class Conductor:
     def sample(self, before: Mapping[str, int], after: Mapping[str, int]) -> int:
         """How many requests are needed to judge weights, also that they are not those from before."""
         moved = [(before.get(version, 0) / 100, after.get(version, 0) / 100) for version in before.keys() | after.keys()]
-        counted = max(sample_size(*shares) for shares in moved)
+        counted: float = max(sample_size(*shares) for shares in moved)
+        if share := after.get(self.rollout.canary, 0) / 100:
+            counted = max(counted, self.evidence / share)
         return max(self.requests, math.ceil(SURE * counted / self.decisions.portion(self.load.requests.models)))
 
     def _moves(self, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
@@ -192,7 +200,10 @@ class Conductor:
     def _sample(self, name: str, needed: int, wanted: Mapping[str, int]) -> PhaseCount:
         """A phase of its own, long enough to judge the split."""
         self.decisions.begin()
-        return self.load.sample(name, needed, 60 + self._lasts(needed), allow=self._allowed(wanted))
+        sampled = self.load.sample(name, needed, 60 + self._lasts(needed), allow=self._allowed(wanted))
+        if self.evidence:  # the next raise is judged by what Prometheus knows
+            time.sleep(SCRAPES * EVERY)
+        return sampled
 
     def _lasts(self, requests: int) -> float:
         """Seconds that so many requests may take: at their rate twice what they should, and of no more than SLOW a second."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from inference_rollouts.checks import completed
 from inference_rollouts.plan import ModelServiceArgs, plan_for
 from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf, Step, at, own_keys
 from inference_rollouts.settings import load as load_settings
@@ -166,6 +167,7 @@ class Live:
             load,
             decisions,
             self.options.requests,
+            evidence_of(service, rollout),
             watch=watch,
             told=self.screen.doing,
             stop=self.stop,
@@ -249,6 +251,12 @@ def alone(home: Home) -> Iterator[None]:
 def story(rollout: RolloutOf, options: Options) -> Sequence[Step]:
     """The steps that are performed."""
     return whole_story(rollout.ladder) if options.whole else straight_up(rollout.ladder)
+
+
+def evidence_of(service: ModelServiceArgs, rollout: RolloutOf) -> int:
+    """The most requests that one of a rollout's metric checks wants to have seen; 0 without checks."""
+    conditions = service.conditions.get(rollout.adapter or "")
+    return max((completed(check).min_requests or 1 for check in conditions.checks), default=0) if conditions else 0
 
 
 def refuse_faults_of_adapters(rollouts: Sequence[RolloutOf], fault: str | None) -> None:

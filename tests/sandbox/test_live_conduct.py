@@ -14,13 +14,14 @@ from inference_rollouts.settings.stack_file import read
 from sandbox.apply.kubectl import Kubectl
 from sandbox.home import Home, SandboxError
 from sandbox.live import soak
-from sandbox.live.conduct import ByReply, Conductor
+from sandbox.live.conduct import SCRAPES, ByReply, Conductor
 from sandbox.live.decisions import ByDecision
 from sandbox.live.faults import FAULTS, Scene
 from sandbox.live.faulty import Faulty
 from sandbox.live.rehearse import refuse_faults_of_adapters, with_leftovers
 from sandbox.live.report import LiveReport, LiveRollout, Moved
 from sandbox.live.show import Screen
+from sandbox.metrics import EVERY
 from sandbox.traffic.counts import Latency, PhaseCount, Served
 from sandbox.traffic.requests import OpenLoop
 from tests.conftest import ROOT
@@ -97,6 +98,17 @@ def conductor(traffic: Traffic, deployer: Deployer | None = None, decisions: Any
 def test_a_sample_is_large_enough_to_tell_that_weights_have_moved(before: dict[str, int], after: dict[str, int], least: int):
     assert least <= conductor(Traffic(counts({}))).sample(before, after) <= 1.25 * least + 1
     assert conductor(Traffic(counts({})), requests=5000).sample(before, after) == 5000
+
+
+def test_where_metric_checks_want_to_see_more_requests_of_the_canary_more_are_sent(monkeypatch: pytest.MonkeyPatch):
+    slept: list[float] = []
+    monkeypatch.setattr("sandbox.live.conduct.time.sleep", slept.append)
+    made = conductor(Traffic(counts({"llm": 1000})))
+    made.evidence = 50
+    assert made.sample({"llm": 100}, {"llm": 99, "llm-new": 1}) >= 5000
+    assert made.sample({"llm": 50, "llm-new": 50}, {"llm": 100, "llm-new": 0}) < 100, "without weight it sees none"
+    made.move("prepare", "baseline")
+    assert slept == [SCRAPES * EVERY], "Prometheus has to look, too"
 
 
 @pytest.mark.parametrize("rate", [1, 5, 100, 1000])

@@ -5,6 +5,7 @@ What a split may be off is derived from its sample (`sandbox.traffic.split`): 4 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_an_adapter_rollout_restarts_no_server_and_touches_no_pool(shared_home: 
     # That pods, servers, pools and the route are the same is watched at every move: else a note says what changed.
     assert_clean(report)
     assert len(report.rollouts[0].moves) == 5
+
+
+def test_metric_checks_judge_by_what_prometheus_has_scraped(shared_home: Home, tmp_path: Path):
+    """Each ready-made check finds its series, since what is unknown is no consent; a broken limit is told with the value."""
+    path = STACKS / "Pulumi.checks.yaml"
+    assert_clean(rehearsed(shared_home, path, requests=300, rate=100, streams=0))
+
+    strict = tmp_path / path.name
+    strict.write_text(path.read_text().replace("max: 5,", "max: 0.000001,"))
+    (rollout,) = rehearsed(shared_home, strict, requests=300, rate=100, streams=0).rollouts
+    assert [(move.to, move.done) for move in rollout.moves] == [("prepare", True), ("10", True), ("50", False)]
+    (refusal,) = rollout.moves[-1].refusals
+    assert re.search(r"time-to-first-token is 0\.\d+ s", refusal), refusal
 
 
 def test_on_istio_nothing_is_lost_either(home: Home):
