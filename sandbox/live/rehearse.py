@@ -217,7 +217,9 @@ class Live:
         names = settings.services[rollout.service].models or (rollout.service,)
         # Adapters' versions cannot be told from a reply.
         told = () if rollout.adapter else self.service(rollout, "prepare").versions
-        return clients.requests(self.home.running().ports.gateway, names, service, told, self.options.rate)
+        found = clients.requests(self.home.running().ports.gateway, names, service, told, self.options.rate)
+        # The time between tokens takes two of them.
+        return replace(found, max_tokens=2, ignore_eos=True) if evidence_of(service, rollout) else found
 
     def _long(self, requests: Requests) -> Requests | None:
         if not self.options.streams or self.options.fault:

@@ -74,7 +74,7 @@ def test_metric_checks_judge_by_what_prometheus_has_scraped(shared_home: Home, t
     (rollout,) = rehearsed(shared_home, strict, requests=300, rate=100, streams=0).rollouts
     assert [(move.to, move.done) for move in rollout.moves] == [("prepare", True), ("10", True), ("50", False)]
     (refusal,) = rollout.moves[-1].refusals
-    assert re.search(r"time-to-first-token is 0\.\d+ s", refusal), refusal
+    assert re.search(r"time-to-first-token: seen 0\.\d+ s", refusal), refusal
 
 
 def test_on_istio_nothing_is_lost_either(home: Home):
