@@ -22,9 +22,9 @@ def questions(service: ModelServiceArgs, raised: Raise) -> list[str]:
     held = {adapter.name for v in service.versions if v.server for adapter in v.server.adapters if adapter.routed}
     asked += [f"every ready pod holds {', '.join(sorted(held))}"] if held else []
     for name, retires in _moves(raised):
-        asked += _about(_conditions(service, name), retires=retires)
-    first = _is_first(service, raised)
-    return [*asked, "rollout probe has passed on the canary as it stands"] if first and _conditions(service, "").probe else asked
+        asked += _about(_conditions(service, name), metrics=not retires and not _is_first(service, name), retires=retires)
+    probed = raised.pools and _is_first(service, "") and _conditions(service, "").probe
+    return [*asked, "rollout probe has passed on the canary as it stands"] if probed else asked
 
 
 def asked_no_more(before: ModelServiceArgs, after: ModelServiceArgs, raised: Raise) -> list[str]:
@@ -32,16 +32,21 @@ def asked_no_more(before: ModelServiceArgs, after: ModelServiceArgs, raised: Rai
     less = [
         f"adapter {name}: {weaker}" if name else weaker
         for name, retires in _moves(raised)
-        for weaker in _weaker(_conditions(before, name), _conditions(after, name), retires=retires)
+        for weaker in _weaker(
+            _conditions(before, name),
+            _conditions(after, name),
+            metrics=not retires and not _is_first(after, name),
+            retires=retires,
+        )
     ]
-    probed = _conditions(before, "").probe and not _conditions(after, "").probe
-    return [*less, "that rollout probe has passed"] if probed and _is_first(after, raised) else less
+    probed = raised.pools and _is_first(after, "") and _conditions(before, "").probe and not _conditions(after, "").probe
+    return [*less, "that rollout probe has passed"] if probed else less
 
 
-def _is_first(service: ModelServiceArgs, raised: Raise) -> bool:
-    """Whether it is the pools' first raise, to their lowest rung."""
-    pools = service.record.pools
-    return raised.pools and pools.stage in pools.steps[:1]
+def _is_first(service: ModelServiceArgs, name: str) -> bool:
+    """Whether a raise is the first, to the lowest rung: the canary has no traffic yet to judge by, and may have to be probed."""
+    split = service.record.adapters[name] if name else service.record.pools
+    return split.stage in split.steps[:1]
 
 
 def _moves(raised: Raise) -> Iterator[tuple[str, bool]]:
@@ -54,18 +59,18 @@ def _conditions(service: ModelServiceArgs, name: str) -> Conditions:
     return service.conditions.get(name, Conditions())
 
 
-def _about(conditions: Conditions, *, retires: bool) -> list[str]:
+def _about(conditions: Conditions, *, metrics: bool, retires: bool) -> list[str]:
     """What is asked beside readiness."""
     check, seconds = conditions.least(retires=retires)
     asked = [f"the weights have stood for {duration(seconds)} ({check})"] if seconds else []
-    return asked if retires else asked + [f"metric {metric.name} keeps its limits" for metric in conditions.checks]
+    return asked + [f"metric {metric.name} keeps its limits" for metric in conditions.checks] if metrics else asked
 
 
-def _weaker(old: Conditions, new: Conditions, *, retires: bool) -> Iterator[str]:
+def _weaker(old: Conditions, new: Conditions, *, metrics: bool, retires: bool) -> Iterator[str]:
     (check, least), (_, now) = old.least(retires=retires), new.least(retires=retires)
     if now < least:
         yield f"{check} {duration(least)} (now {duration(now)})"
-    if retires:
+    if not metrics:
         return
     kept = {metric.name: metric for metric in new.checks}
     for metric in old.checks:

@@ -90,6 +90,15 @@ def test_conditions_that_go_together_with_the_move_that_they_were_for_are_said(p
     assert said in project.rollout("preview", "node-update").out
 
 
+def test_a_first_raise_is_not_judged_by_metrics_since_there_is_no_traffic_yet(project):
+    edited(project, "stage: 10", "stage: prepare, checks: [{name: error-ratio}]")
+    project.git("commit", "-qam", "prepare")
+    edited(project, "stage: prepare, checks: [{name: error-ratio}]", "stage: 1")
+    (asked,) = previewed(project)["asked"]
+
+    assert not any("metric" in phrase for phrase in [*asked["questions"], *asked["noMore"]])
+
+
 def test_a_first_raise_that_drops_its_probe_says_so(project):
     edited(project, "stage: 10", "stage: prepare, test: {header: x-canary, value: llm, required: true}")
     project.git("commit", "-qam", "prepare")
