@@ -56,8 +56,8 @@ class Driver:
     _over: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._previewed = self.subject.path.read_bytes()
         self.what = self.subject.target().what
+        self._previewed = self.subject.path.read_bytes()
         self.vigil = Vigil(self.what, self.asker, self.clock, self.stop, self.patience)
 
     # --- up the ladder ------------------------------------------------------------------------------------------------

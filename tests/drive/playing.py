@@ -37,6 +37,16 @@ Answer = Callable[[Stage, int], tuple[Finding, ...]]
 """From a stage, and how often it was asked about, to the findings."""
 
 
+OTHER = """
+    other:
+      serving: other
+      route: { hostnames: [other.example.com] }
+      versions: { other: { external: { pool: somewhere } } }
+      decommission: true
+"""
+"""One more service at the end of a stack file, which the update after may take away."""
+
+
 @dataclass
 class World:
     """Everything that a driver is given.

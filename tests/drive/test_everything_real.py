@@ -101,12 +101,17 @@ def test_an_error_ratio_that_rises_at_a_rung_falls_to_prepare_though_nothing_can
     assert "errors: seen 0.2, wanted at most 0.05" in next(e for e in events if getattr(e, "kind", "") == "failing").reasons[0]
 
 
+def written_at(cluster: Any, when: str) -> None:
+    """The route was last written then."""
+    route = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"
+    for entry in cluster.objects[route]["metadata"]["managedFields"]:
+        entry["time"] = when
+
+
 def test_a_rung_that_has_not_stood_long_enough_is_waited_for_by_the_clock_of_the_cluster(tmp_path, monkeypatch, cluster):
     with FakePrometheus(lambda _: vector("0.01")) as prometheus:
         made = played(tmp_path, monkeypatch, cluster, prometheus, 10)
-        route = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"
-        for entry in cluster.objects[route]["metadata"]["managedFields"]:
-            entry["time"] = "2026-11-24T11:56:00Z"
+        written_at(cluster, "2026-11-24T11:56:00Z")
         asked = LiveAsker(made.subject).ask(10, 50, made.engine.deployed().records["llm"], made.now())
 
     assert (asked.left, asked.least) == (360, 600)
@@ -153,9 +158,7 @@ def test_credentials_that_are_over_are_got_anew_at_the_next_round(tmp_path, monk
 def test_an_object_of_another_shape_holds_and_ends_nothing(tmp_path, monkeypatch, cluster):
     with FakePrometheus(lambda _: vector("0.01")) as prometheus:
         made = played(tmp_path, monkeypatch, cluster, prometheus, 10)
-        route = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/routes-to-llm"
-        for entry in cluster.objects[route]["metadata"]["managedFields"]:
-            entry["time"] = "yesterday"
+        written_at(cluster, "yesterday")
         asked = LiveAsker(made.subject).ask(10, 50, made.engine.deployed().records["llm"], made.now())
 
     (finding,) = asked.of("unknown")

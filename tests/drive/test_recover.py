@@ -7,17 +7,10 @@ import json
 import pytest
 
 from inference_rollouts.stages import Stage
-from tests.drive.playing import World, world
+from tests.drive.playing import OTHER, World, world
 from tests.drive.scripted import LOCK, Killed
 
 WROTE = "wrote HTTPRoute routes-to-llm"
-LEAVING = """
-    other:
-      serving: other
-      route: { hostnames: [other.example.com] }
-      versions: { other: { external: { pool: somewhere } } }
-      decommission: true
-"""
 
 
 def dead(tmp_path, monkeypatch, point: str, stage: Stage = 10, example: str = "node-update") -> World:
@@ -203,7 +196,7 @@ def test_without_a_place_for_a_backup_nothing_is_dropped(tmp_path, monkeypatch):
 def test_what_waits_in_the_file_and_deletes_is_not_deployed_by_a_recovery(tmp_path, monkeypatch):
     played = world(tmp_path, monkeypatch, 50)
     text = played.engine.file.read_text("utf-8")
-    played.engine.file.write_text(text + LEAVING, "utf-8")
+    played.engine.file.write_text(text + OTHER, "utf-8")
     played.engine.deploy()
     played.engine.file.write_text(text, "utf-8")
     (urn,) = (urn for urn in played.engine.live if urn.endswith("::llm") and ":HTTPRoute::" in urn)

@@ -10,7 +10,7 @@ from inference_rollouts.drive.engine import EngineFailure, Update
 from inference_rollouts.drive.vigil import Patience
 from inference_rollouts.edit.target import Refused
 from inference_rollouts.errors import InputError
-from tests.drive.playing import BEGAN, BY_HAND, FAIL, PASS, UNKNOWN, checks_at, world
+from tests.drive.playing import BEGAN, BY_HAND, FAIL, OTHER, PASS, UNKNOWN, checks_at, world
 
 WEIGHTS = {10: {"llm": 90, "llm-new": 10}, 50: {"llm": 50, "llm-new": 50}}
 
@@ -176,15 +176,6 @@ def test_a_refused_preview_changes_nothing(tmp_path, monkeypatch):
     assert "nobody is here" in last.reasons[0]
     assert played.file == 10
     assert played.engine.asked == ["preview"]
-
-
-OTHER = """
-    other:
-      serving: other
-      route: { hostnames: [other.example.com] }
-      versions: { other: { external: { pool: somewhere } } }
-      decommission: true
-"""
 
 
 def test_an_update_that_deletes_is_not_for_a_run(tmp_path, monkeypatch):
@@ -409,6 +400,22 @@ def test_a_file_that_somebody_has_broken_does_not_hold_up_the_way_back(tmp_path,
     assert (last.kind, last.code, played.deployed) == ("rolled back", 3, "prepare")
     assert "mend it, with stage: prepare, before the next update" in last.sentence
     assert "cannot be read" in last.reasons[0]
+
+
+def test_a_file_that_is_not_valid_meanwhile_does_not_hold_up_the_way_back_either(tmp_path, monkeypatch):
+    played = world(tmp_path, monkeypatch, 10)
+
+    def spoils(stage, times):
+        if (stage, times) == (10, 2):
+            text = played.engine.file.read_text("utf-8")
+            played.engine.file.write_text(text.replace("serving: llm\n", "serving: llm\n      half: written\n"), "utf-8")
+        return (FAIL,)
+
+    played.answer = spoils
+    last = played.run()
+
+    assert (last.kind, played.deployed) == ("rolled back", "prepare")
+    assert "half: is no key" in last.reasons[0]
 
 
 def test_a_rollout_that_has_left_the_file_meanwhile_falls_all_the_same(tmp_path, monkeypatch):
