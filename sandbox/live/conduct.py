@@ -84,6 +84,7 @@ class Conductor:
         requests: least requests after each move; more where the split takes more to judge.
         evidence: requests that the canary must have answered before its metric checks say anything; 0 without such checks.
         watch: what must not change during a move, as something that can be compared; asked before and after.
+        let_end: called before a version is taken away, whose last replies may be under way.
         told: called with the words for what is being done.
         stop: set by whoever wants no further move.
     """
@@ -96,6 +97,7 @@ class Conductor:
     requests: int
     evidence: int = 0
     watch: Callable[[], Mapping[str, Any]] = dict
+    let_end: Callable[[], None] = lambda: None
     told: Callable[[str], None] = lambda _: None
     stop: Event = field(default_factory=Event)
     effect_at: float | None = field(default=None, init=False)
@@ -122,6 +124,9 @@ class Conductor:
         config = at(self.config, self.rollout, to)
         before, after = self.weights(origin), self.weights(to)
         name = f"{origin} → {to}"
+        if to in ("baseline", "finish"):
+            self.told(f"{name}: waiting for the last replies")
+            self.let_end()
         self.told(f"{name}: preview")
         start = time.time()
         self.deployer.preview(config)
@@ -181,15 +186,16 @@ class Conductor:
             return None, counts
         canary = self.rollout.canary
         shares = [side.get(canary, 0) / 100 for side in (before, after)]
-        deadline = time.time() + self._in_time(before, after)
+        began, patience = time.time(), self._in_time(before, after)
         while True:
             found = counts.timeline and took_effect(counts.timeline, canary, *shares)
             if found:
                 self.effect_at = phase.since + found.at
                 return max(0.0, self.effect_at - written), counts
-            if time.time() > deadline:
+            waited = time.time() - began
+            if waited > patience:
                 return None, counts
-            time.sleep(0.2)
+            time.sleep(max(0.2, waited / 50))  # the longer the timeline, the longer it takes to read
             counts = self.load.counts()
 
     def _in_time(self, before: Mapping[str, int], after: Mapping[str, int]) -> float:

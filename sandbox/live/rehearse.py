@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -111,7 +112,7 @@ class Live:
     def _rollout(self, rollout: RolloutOf) -> LiveRollout:
         moves: list[Moved] = []
         with self.screen.rollout(self.file.stack, rollout), self.created(rollout) as (load, streams):
-            conductor = self.conductor(rollout, load)
+            conductor = self.conductor(rollout, load, streams)
             faulty, steps = self._faulty(rollout, conductor), story(rollout, self.options)
             for moved in faulty.perform() if faulty else conductor.perform(steps):
                 moves.append(moved)
@@ -149,7 +150,7 @@ class Live:
             finally:
                 self.deployer.destroy()
 
-    def conductor(self, rollout: RolloutOf, load: Load) -> Conductor:
+    def conductor(self, rollout: RolloutOf, load: Load, streams: Load | None = None) -> Conductor:
         """Who performs the moves."""
         service = self.service(rollout, "baseline")
         watch: Callable[[], Mapping[str, Any]] = dict
@@ -169,9 +170,15 @@ class Live:
             self.options.requests,
             evidence_of(service, rollout),
             watch=watch,
+            let_end=partial(self._let_end, streams),
             told=self.screen.doing,
             stop=self.stop,
         )
+
+    def _let_end(self, streams: Load | None) -> None:
+        """istiod takes a picker's cluster away with its Service; Envoy then cuts each reply that this picker still watches."""
+        if streams and self.home.running().gateway == "istio":
+            streams.let_end(streams.requests.timeout)
 
     def _faulty(self, rollout: RolloutOf, conductor: Conductor) -> Faulty | None:
         if self.options.fault is None:

@@ -88,10 +88,14 @@ class Moved:
         name = f"{self.origin or 'nothing'} to {self.to}"
         said = [f"{name} was refused: {reason}" for reason in self.refusals]
         said += [f"{name} ended half-way: {self.error}"] if self.error else []
-        said += [f"{name}: {self.failed:,} of {self.requests:,} requests failed"] if self.failed else []
+        said += [f"{name}: {self.failed:,} of {self.requests:,} requests failed{self._such_as()}"] if self.failed else []
         said += [f"{name}: {share.sentence}" for share in self.shares if share.verdict == "fail"]
         said += [f"{name}: too few requests to judge: {s.sentence}" for s in self.shares if s.verdict == "unknown"]
         return said + [f"{name}: {note}" for note in self.notes]
+
+    def _such_as(self) -> str:
+        samples = [sample for counted in (self.during, self.after) if counted for sample in counted.samples]
+        return f", such as: {samples[0]}" if samples else ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -178,7 +182,10 @@ class LiveRollout:
         """What is not as it should be, a sentence each."""
         said = [sentence for move in self.moves for sentence in move.wrong]
         if self.streams and self.streams.failed:
-            said.append(f"{self.streams.failed} of {self.streams.failed + self.streams.finished} long streams did not finish")
+            such = f", such as: {self.streams.samples[0]}" if self.streams.samples else ""
+            said.append(
+                f"{self.streams.failed} of {self.streams.failed + self.streams.finished} long streams did not finish{such}"
+            )
         if self.streams and not self.streams.failed + self.streams.finished:
             said.append("no long stream was under way")
         if not self.complete:

@@ -90,7 +90,7 @@ class Latency(_Reported):
 
 @dataclass(frozen=True)
 class Timeline:
-    """Replies in the first minute of a phase, in bins by the time when their requests were sent.
+    """Replies in the first ten minutes of a phase, in bins by the time when their requests were sent.
 
     Attributes:
         width: of a bin, in seconds.

@@ -14,6 +14,9 @@ from sandbox.traffic.counts import Timeline
 _CERTAIN = 1e-6
 """What stands for "never" in a likelihood: one stray reply does not outweigh thousands."""
 
+DOUBT = 1e-4
+"""Who looks again and again sees a change that has not come, at most this often (Ville's inequality)."""
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -28,8 +31,10 @@ def took_effect(timeline: Timeline, version: str, before: float, after: float) -
     """The moment at which a version's share changed from one value to another; None if no change can be told from these counts.
 
     The likelihood of a moment is that of all replies before it under the old share and of all from it on under the new one;
-    every bin's beginning is as likely as any other beforehand. So it also finds the change from 10 to 25 %, which no single
-    reply shows, and it allows for the requests that go by until a version with a small share is drawn for the first time.
+    every bin's beginning is as likely as any other beforehand, and no change as likely as all of them together. So it also
+    finds the change from 10 to 25 %, which no single reply shows, and it allows for the requests that go by until a version
+    with a small share is drawn for the first time. It may be asked again and again while replies come: an effect is told
+    before it has come as rarely as `DOUBT` says.
 
     Args:
         timeline: of a phase that began before the change.
@@ -46,7 +51,8 @@ def took_effect(timeline: Timeline, version: str, before: float, after: float) -
     best = max(likelihoods)
     chances = list(itertools.accumulate(math.exp(likelihood - best) for likelihood in likelihoods))
     low, at, high = (bisect.bisect_left(chances, quantile * chances[-1]) for quantile in (0.025, 0.5, 0.975))
-    if high == len(gains):
+    unchanged = math.exp(likelihoods[-1] - best) * len(gains)
+    if unchanged > DOUBT * chances[-1]:
         return None
     return Effect(*(moment * timeline.width for moment in (at, low, high)))
 

@@ -59,6 +59,7 @@ class Load:
         self._latest: PhaseCount | None = None
         self._answers: list[PhaseCount] = []
         self._phases: list[PhaseCount] = []
+        self._unfinished: set[float] = set()  # by when they began
         self._whole: PhaseCount | None = None
         self._closed = False
         self._unread = ""
@@ -163,6 +164,20 @@ class Load:
             f"the last requests of phase {phase} are not finished after {timeout:g} s",
         )
 
+    def let_end(self, timeout: float) -> None:
+        """Wait until all that is under way has ended. A phase begins; what it sends is not waited for.
+
+        Raises:
+            SandboxError: not in time, or the tool has ended.
+        """
+        before = self.latest
+        begun = self.mark(f"after {before.name}")
+        self._wait(
+            lambda: None if self._unfinished - {begun.since} else begun,
+            timeout,
+            f"the requests of phase {before.name} are not finished after {timeout:g} s",
+        )
+
     def _reach(self, count: Callable[[PhaseCount], int], wanted: int, timeout: float, done: str) -> PhaseCount:
         def enough() -> PhaseCount | None:
             now = self.latest
@@ -231,9 +246,11 @@ class Load:
     def _take(self, event: str, count: PhaseCount) -> None:
         if event == "phase":
             self._phases.append(count)
+            self._unfinished.discard(count.since)
         elif event == "end":
             self._whole = count
         else:
             self._latest = count
+            self._unfinished.add(count.since)
             if event == "marked" or count.timeline is not None:
                 self._answers.append(count)

@@ -125,6 +125,18 @@ def test_where_only_some_requests_are_counted_more_are_sent():
     assert half.sample({"v1": 90, "v2": 10}, {"v1": 50, "v2": 50}) >= 2 * 65
 
 
+def test_a_version_is_taken_away_after_its_last_replies():
+    did: list[str] = []
+    played, made = Deployer(), conductor(Traffic(counts({"llm": 1000})))
+    made.deployer, made.let_end = cast(Any, played), lambda: did.append("let end")
+    up = played.up
+    played.up = lambda config: (did.append("update"), up(config))[1]  # type: ignore[method-assign]
+    list(made.perform(["baseline", "prepare", "baseline"]))
+    assert did == ["update", "let end", "update"]
+    made.move("retire", "finish")
+    assert did[3:] == ["let end", "update"]
+
+
 def test_after_a_move_that_was_not_done_nothing_more_is_tried():
     made = list(conductor(Traffic(counts({})), Deployer("it broke")).perform(["baseline", "prepare", 1]))
     assert [(move.to, move.done) for move in made] == [("prepare", False)]

@@ -21,7 +21,7 @@ SLOW = 55.0
 def test_stable_loses_nothing_the_user_is_told_and_the_way_back_works(shared_home: Home, name: str):
     report = rehearsed(shared_home, STACKS / "Pulumi.short.yaml", requests=200, rate=100, fault=name)
 
-    assert report.clean, report.verdict
+    assert report.clean, "\n".join(report.wrong)
     (rollout,) = report.rollouts
     found = dict(rollout.fault or {})
     assert found["failed while it lasted"].get("llm", 0) == 0

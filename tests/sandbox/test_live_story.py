@@ -81,6 +81,15 @@ def test_a_stream_that_did_not_finish_is_wrong():
     assert report(rollout(GOOD, streams=Streams(30, 3, 1))).wrong == ["1 of 4 long streams did not finish"]
 
 
+def test_one_failure_of_several_is_told_whole():
+    failed = Counted(50, 3, {"status": 3}, ("status after 2 ms, llm by nobody: no healthy upstream", "…"), 5.0, 20.0)
+    streams = Streams(30, 3, 1, ("truncated: unexpected EOF",))
+    assert report(rollout(replace(GOOD, after=failed), streams=streams)).wrong == [
+        "1 to 10: 3 of 150 requests failed, such as: status after 2 ms, llm by nobody: no healthy upstream",
+        "1 of 4 long streams did not finish, such as: truncated: unexpected EOF",
+    ]
+
+
 def test_what_met_a_fault_on_purpose_is_no_failure():
     moved = Moved("50", "50", faulty=counted(800, 400))
     assert (moved.failed, moved.requests) == (0, 800)

@@ -48,6 +48,16 @@ def test_no_change_is_no_effect(before: float, after: float) -> None:
     assert sum(f is not None for f in found) <= 5
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0), (0.5, 0), (0.5, 1), (0.1, 0.25), (0.5, 0.6)])
+def test_who_waits_for_a_change_that_has_not_come_sees_none(before: float, after: float) -> None:
+    """Five looks a second at 100 requests a second: a chance run without the canary is no effect."""
+    for seed in range(200):
+        bins = timeline(seed, before, before, 0, bins=400, per_bin=1).versions
+        for seen in range(60, 400, 20):
+            told = Timeline(0.01, {version: hits[:seen] for version, hits in bins.items()})
+            assert took_effect(told, "new", before, after) is None
+
+
 def test_from_nothing_it_is_before_the_first_reply_and_to_nothing_after_the_last() -> None:
     up = Timeline(0.01, {"old": (5, 5, 5, 5, 0, 5), "new": (0, 0, 0, 0, 5, 5)})
     down = Timeline(0.01, {"old": (5, 5, 5, 9, 9, 9), "new": (5, 5, 1, 0, 0, 0)})

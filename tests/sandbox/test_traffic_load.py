@@ -262,6 +262,28 @@ def test_a_sample_that_does_not_come_together_says_so(tool: Path, server: Server
             load.sample("small", 5, 0.5)
 
 
+def test_what_is_under_way_can_be_waited_for_while_more_is_sent(tool: Path, server: Server) -> None:
+    server.delay = lambda number: 1.0
+    with Load(ask(server.url, most=0, pace=OpenLoop(50)), program=tool, every=0.05) as load:
+        load.wait_for(1, 20)
+        load.mark("moving")
+        load.let_end(20)
+        now = load.counts()
+        traffic = load.stop()
+
+    assert (now.name, now.in_flight > 0) == ("after moving", True)
+    assert {phase.name for phase in traffic.phases[:2]} == {"start", "moving"}
+    assert 0.9 <= now.seconds < 1.9, "not those that were sent after it"
+
+
+def test_what_does_not_end_in_time_is_said(tool: Path, server: Server) -> None:
+    server.behaviour = lambda number: "slow"
+    with Load(ask(server.url, most=0, timeout=50), program=tool, every=0.05) as load:
+        time.sleep(0.2)
+        with pytest.raises(SandboxError, match=r"the requests of phase start are not finished after 0\.3 s; it still runs"):
+            load.let_end(0.3)
+
+
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import (
 
 const (
 	binWidth = 10 * time.Millisecond
-	maxBins  = 6000 // the first minute of a phase
+	maxBins  = 60000 // the first ten minutes of a phase
 )
 
 // timeline counts replies per version in bins of the time when their requests were sent, for the beginning of a phase: there a reader finds
