@@ -5,7 +5,7 @@ window that is taken out of the file in the update that raises still holds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,41 @@ def frozen_now(what: str, old: Limits, new: Limits, now: datetime) -> Iterator[s
         if window.holds(now):
             yield wording.frozen_window(what, str(window), window.reason)
             return
+
+
+def strict(old: Limits, new: Limits) -> Limits:
+    """The stricter figures of what is deployed and of what is wanted, with the wanted replicas.
+
+    So no figure is relaxed in the very update that it would refuse.
+    """
+    peaks = [peak for peak in (old.peak, new.peak) if peak is not None]
+    capacity = dict(old.capacity) | dict(new.capacity)
+    for name in old.capacity.keys() & new.capacity.keys():
+        before, after = old.capacity[name], new.capacity[name]
+        if before.unit == after.unit:
+            capacity[name] = replace(after, per_replica=min(before.per_replica, after.per_replica))
+    return Limits(peak=max(peaks, default=None), capacity=capacity)
+
+
+def shrunk(what: str, old: Limits, new: Limits, stable: str, needs: Mapping[str, int]) -> Iterator[str]:
+    """Versions that get fewer pods than what they carry, or must be able to take back, needs.
+
+    Args:
+        what: the service.
+        old, new: what is deployed, and wanted.
+        stable: the version that serves; without a peak its deployed pods are the demand.
+        needs: percent by version.
+    """
+    figures = strict(old, new)
+    wanted = demand(figures.peak, old.capacity.get(stable))
+    for name, weight in needs.items():
+        before, after = old.capacity.get(name), new.capacity.get(name)
+        if wanted is None or before is None or after is None or after.replicas >= before.replicas:
+            continue
+        least = replicas_for(weight, wanted, figures.capacity[name])
+        if after.replicas < least:
+            why = f"{weight} % of {wanted:g} {UNIT_WORDS[after.unit]}"
+            yield wording.shrunk(what, name, why, (before.replicas, after.replicas), least)
 
 
 def too_small(what: str, limits: Limits, stable: str, weights: Mapping[str, int]) -> Iterator[str]:

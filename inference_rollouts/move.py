@@ -15,7 +15,7 @@ from typing import Any
 from inference_rollouts import limits, stages, wording
 from inference_rollouts.manifests.node_pool import replaces
 from inference_rollouts.raises import gains_weight, overridden, raised
-from inference_rollouts.record import Record, Split
+from inference_rollouts.record import BACKEND, CREATED, FAILURE_MODE, PICKER, REPLICAS, Record, Split
 from inference_rollouts.stages import Stage, ladder
 
 
@@ -185,7 +185,21 @@ def _limits(service: str, old: Record, new: Record, now: datetime | None) -> Ite
     if now and raised(old, new).names:
         yield from limits.frozen_now(what, old.limits, new.limits, now)
     if gains_weight(old.pools, new.pools):
-        yield from limits.too_small(what, new.limits, new.pools.serving, new.pools.weights)
+        yield from limits.too_small(what, limits.strict(old.limits, new.limits), new.pools.serving, new.pools.weights)
+    yield from limits.shrunk(what, old.limits, new.limits, old.pools.serving, _needs(old, new))
+
+
+def _needs(old: Record, new: Record) -> dict[str, int]:
+    """Percent that each version must go on being able to carry: its weight, and stable everything while a rollout is under way.
+
+    At rest only a `peak` says what is needed: stable's pods are no measure of themselves.
+    """
+    needs = {name: max(old.pools.weights.get(name, 0), new.pools.weights.get(name, 0)) for name in new.versions}
+    under_way = "baseline" not in (old.pools.stage, new.pools.stage)
+    if under_way or new.limits.peak is not None or old.limits.peak is not None:
+        needs[old.pools.serving] = 100
+        return needs
+    return {}
 
 
 # --- what may not change ----------------------------------------------------------------------------------------------
@@ -197,19 +211,31 @@ def _versions(service: str, old: Record, new: Record) -> Iterator[str]:
         why = _frozen_because(name, old.pools, new.pools)
         if after is None or why is None:
             continue
-        changed = changes(*_both_closed(before, after))
+        canary, in_place = name != new.pools.serving, name in new.in_place
+        changed = changes(*(_without(fields, PICKER, FAILURE_MODE, REPLICAS, BACKEND) for fields in (before, after)))
         for_good = [text for path, text in changed.items() if _for_good(path)]
-        rest = [text for path, text in changed.items() if not _for_good(path) and name not in new.in_place]
+        rest = [text for path, text in changed.items() if not _for_good(path) and not in_place]
         if for_good or rest:
-            canary = name != new.pools.serving
             yield wording.frozen(service, name, why, [*for_good, *rest], canary=canary, for_good=bool(for_good))
+        if in_place:
+            continue
+        # A picker may change while its pool fails open, and a pool may begin or stop to fail closed; but not both at once, since
+        # the gateway takes its time to act on the pool.
+        closed = "FailClose" in (before.get(FAILURE_MODE), after.get(FAILURE_MODE))
+        if closed and (changed := _of_the_picker(before, after)):
+            yield wording.frozen_picker(service, name, why, list(changed.values()))
+        if after.get(REPLICAS) is None and (before.get(REPLICAS) or 1) > 1:
+            yield wording.handed_to_an_autoscaler(service, name, why)
 
 
-def _both_closed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A picker may change, and stop failing closed; it may not change while it fails closed."""
-    if "picker" in before and "picker" in after:
-        return dict(before), dict(after)
-    return {k: v for k, v in before.items() if k != "picker"}, {k: v for k, v in after.items() if k != "picker"}
+def _of_the_picker(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """Changes of a picker; none where it is new, or was not recorded."""
+    old, new = before.get(PICKER), after.get(PICKER)
+    return changes(old, new, PICKER) if old and new else {}
+
+
+def _without(fields: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in keys}
 
 
 def _frozen_because(name: str, old: Split, new: Split) -> str | None:
@@ -255,6 +281,13 @@ def _short(value: Any) -> str:
 
 
 def _door(service: str, old: Record, new: Record) -> Iterator[str]:
-    changed = changes(dict(old.door), dict(new.door))
+    changed = changes(_without(old.door, CREATED), _without(new.door, CREATED))
     if changed:
         yield wording.door_changed(service, changed.values())
+    created, wanted = old.door.get(CREATED), new.door.get(CREATED)
+    # A Gateway that is taken over, or out, is nothing new to clients; the engine protects one that would be deleted.
+    if created and wanted:
+        added = {f"listeners.{name}" for name in wanted["listeners"].keys() - created["listeners"].keys()}
+        changed = {path: text for path, text in changes(created, wanted).items() if path not in added}
+        if changed:
+            yield wording.gateway_changed(service, changed.values())

@@ -15,7 +15,7 @@ from typing import Any
 
 from inference_rollouts import naming
 from inference_rollouts.checks import Finding
-from inference_rollouts.record import Record, whole
+from inference_rollouts.record import REPLICAS, Record, whole
 
 CHECK = "probe"
 
@@ -69,7 +69,7 @@ class Evidence:
 
 
 def digest(record: Record, version: str) -> str:
-    """16 hexadecimal digits over all that may not change on a version under traffic: its frozen fields and its adapters' sources.
+    """16 hexadecimal digits over all that is recorded of a version but its size, and its adapters' sources.
 
     The same for a plan's record and for one from Pulumi's state, which drops nulls and makes numbers floats.
 
@@ -77,7 +77,8 @@ def digest(record: Record, version: str) -> str:
         KeyError: when the version does not stand.
     """
     sources = {key: source for key, source in record.sources.items() if key.startswith(f"{version}/")}
-    text = json.dumps(_bare([dict(record.versions[version]), sources]), sort_keys=True)
+    fields = {key: value for key, value in record.versions[version].items() if key != REPLICAS}
+    text = json.dumps(_bare([fields, sources]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

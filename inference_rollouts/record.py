@@ -14,6 +14,13 @@ from typing import Any
 from inference_rollouts.limits import Limits
 from inference_rollouts.stages import NAMED, Stage
 
+PICKER, FAILURE_MODE, REPLICAS, BACKEND = "picker", "failureMode", "replicas", "backend"
+"""What is recorded of a version beside its frozen fields. Each may change under traffic, but some changes of it hurt (move.py),
+and all but the replicas (None where an autoscaler has them) are what a probe vouches for."""
+
+CREATED = "createdGateway"
+"""The part of the door that is there where the stack creates the Gateway: class, address, and listeners by name."""
+
 
 class Unreadable(ValueError):
     """These inputs hold no record. The text names the field and what stands there."""
@@ -104,9 +111,9 @@ class Record:
         pools: the split between the versions.
         adapters: the split of each adapter, by the name that clients ask for.
         sources: source of each adapter version that the servers hold, by `<version>/<adapter version>`.
-        versions: frozen fields of each version that stands, as rendered.
+        versions: frozen fields of each version that stands, as rendered, and PICKER, FAILURE_MODE, REPLICAS, BACKEND.
         in_place: versions whose servers may be updated although they carry traffic.
-        door: gateway, route name, namespace, hostnames, matches, parentRefs, inferenceApi.
+        door: gateway, route name, namespace, hostnames, matches, parentRefs, inferenceApi; and CREATED.
         limits: freeze windows and capacity.
     """
 

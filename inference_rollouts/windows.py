@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -33,10 +33,15 @@ class Freeze:
 
     def holds(self, now: datetime) -> bool:
         """Whether `now` (aware) is inside."""
-        here = now.astimezone(zone(self.timezone))
-        if is_weekly(self.start):
-            return _in_week(_offset(self.start), _offset(self.end, end=True), here)
-        return _moment(self.start, here) <= here < _moment(self.end, here, end=True)
+        region = zone(self.timezone)
+        if not is_weekly(self.start):
+            return _within(now, _date(self.start), _date(self.end, end=True), region)
+        here = now.astimezone(region)
+        monday = datetime.combine(here.date() - timedelta(days=here.weekday()), time())
+        start, length = _offset(self.start), (_offset(self.end, end=True) - _offset(self.start)) % WEEK or WEEK
+        # A window may reach over the end of the week.
+        begins = [week + start for week in (monday - WEEK, monday)]
+        return any(_within(now, begin, begin + length, region) for begin in begins)
 
     def __str__(self) -> str:
         return f"{self.start} to {self.end} {self.timezone}"
@@ -87,9 +92,14 @@ def _whole_day(text: str, *, end: bool) -> timedelta:
     return timedelta(days=1) if end and " " not in text else timedelta()
 
 
-def _moment(text: str, here: datetime, *, end: bool = False) -> datetime:
-    day = datetime.fromisoformat(text[:10]) + _whole_day(text, end=end)
-    return datetime.combine(day, _clock(text), tzinfo=here.tzinfo)
+def _date(text: str, *, end: bool = False) -> datetime:
+    return datetime.combine(datetime.fromisoformat(text[:10]), _clock(text)) + _whole_day(text, end=end)
+
+
+def _within(now: datetime, start: datetime, end: datetime, region: ZoneInfo) -> bool:
+    """Between two wall clock times; of an hour that comes twice, the first begins a window and the second ends one."""
+    begun = now >= start.replace(tzinfo=region, fold=0).astimezone(UTC)
+    return begun and now < end.replace(tzinfo=region, fold=1).astimezone(UTC)
 
 
 def _offset(text: str, *, end: bool = False) -> timedelta:
@@ -97,10 +107,3 @@ def _offset(text: str, *, end: bool = False) -> timedelta:
     clock = _clock(text)
     since = timedelta(days=DAYS.index(text[:3]), hours=clock.hour, minutes=clock.minute)
     return since + _whole_day(text, end=end)
-
-
-def _in_week(start: timedelta, end: timedelta, here: datetime) -> bool:
-    """A window may reach over the end of the week."""
-    now = timedelta(days=here.weekday(), hours=here.hour, minutes=here.minute, seconds=here.second)
-    length = (end - start) % WEEK or WEEK
-    return (now - start) % WEEK < length

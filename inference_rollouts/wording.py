@@ -132,7 +132,7 @@ def frozen(service: str, version: str, why: str, changes: Sequence[str], *, cana
         canary: whether it is the version that is moved to: it may change while it has no weight.
         for_good: whether something is replaced or removed, which no setting allows.
     """
-    shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
+    shown = _some(changes)
     verb = "replaces or removes a part of it" if for_good else "changes it"
     alone = "deploy the change at stage: prepare, in an update of its own, or " if canary else ""
     setting = (
@@ -142,6 +142,29 @@ def frozen(service: str, version: str, why: str, changes: Sequence[str], *, cana
         f"service {service}: {version} {why}, and this {verb} ({shown}); {alone}put the change in a new version "
         f"({version}-new: {{like: {version}, …}}){'' if for_good else setting}"
     )
+
+
+def frozen_picker(service: str, version: str, why: str, changes: Sequence[str]) -> str:
+    """A change to an endpoint picker whose pool fails closed."""
+    return (
+        f"service {service}: {version} {why}, and this changes its endpoint picker ({_some(changes)}), all of whose replicas stop at once, while "
+        "its pool fails closed; set endpointPicker.failureMode: FailOpen in an update of its own, change the picker in the one after "
+        f"that, and then let it fail closed again; or put the change in a new version ({version}-new: {{like: {version}, …}})"
+    )
+
+
+def handed_to_an_autoscaler(service: str, version: str, why: str) -> str:
+    """`autoscaling` for `replicas` under traffic: a field that no manager owns any more falls back to its default, 1."""
+    return (
+        f"service {service}: {version} {why}, and this leaves its replicas to an autoscaler: Kubernetes sets them to 1 when the program "
+        f"gives the field up, and only then does the autoscaler act; put autoscaling in a new version ({version}-new: {{like: {version}, …}}), "
+        "or let another field manager own spec.replicas of the Deployment first (kubectl apply --server-side --field-manager "
+        "handover-to-hpa, of a manifest with nothing else) and say allowInPlaceUpdates: true on it"
+    )
+
+
+def _some(changes: Sequence[str]) -> str:
+    return "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
 
 
 def carries(weight: int) -> str:
@@ -183,6 +206,14 @@ def door_changed(service: str, changes: Iterable[str]) -> str:
     )
 
 
+def gateway_changed(service: str, changes: Iterable[str]) -> str:
+    """The Gateway that the stack creates changed while something serves behind it; each change as `key: old → new`."""
+    return (
+        f"service {service}: the Gateway that clients come through is changed while they use it ({'; '.join(changes)}); create another "
+        "one by a stack of its own, with a service behind it, move the clients, then decommission this one (a listener more is allowed)"
+    )
+
+
 def adapter_removed(service: str, adapter: str) -> str:
     """An adapter dropped without decommission."""
     return f"service {service}: adapter {adapter} is taken out of the file while clients may ask for it; set decommission: true on it first, and remove it in the update after that"
@@ -206,6 +237,11 @@ def unreadable(problem: str) -> str:
 
 def protected_delete(kind: str, name: str) -> str:
     """The engine's word on deleting what is protected."""
+    if kind == "Gateway":
+        return (
+            f"Gateway {name} is protected and would be deleted, and all that clients reach goes through it; keep gateway.create, or take it "
+            "out of the stack's hands and let it stand: pulumi state unprotect, then pulumi state delete, of its URN"
+        )
     return (
         f"{kind} {name} is protected and would be deleted, and protection is lifted one update before a thing may go; "
         "keep it in the file, and go to prepare, to retire, or set decommission: true first"
@@ -228,6 +264,15 @@ def frozen_window(what: str, window: str, reason: str) -> str:
 def too_small(what: str, name: str, why: str, needed: int) -> str:
     """A version that could not carry its weight."""
     return f"{what}: {name} would get {why}; give it {needed} replicas in an update of its own, then raise"
+
+
+def shrunk(what: str, name: str, why: str, replicas: tuple[int, int], needed: int) -> str:
+    """A version with fewer pods than it needs."""
+    before, after = replicas
+    return (
+        f"{what}: {name} goes from {before} replicas to {after}, and it needs {needed} for {why}, which it carries or a rollback gives back "
+        f"to it; keep at least {needed} (with an autoscaler: its max), or change peak or server.capacity in an update of its own first"
+    )
 
 
 def capacity_unchecked(names: Sequence[str]) -> str:

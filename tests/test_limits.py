@@ -125,10 +125,103 @@ def test_a_picker_may_change_under_traffic_where_its_pool_fails_open_and_not_whe
 
     reason, of_the_canary = judged(picker("FailClose", "epp:v1"), picker("FailClose", "epp:v2"))
     assert "llm-new carries 10 %" in of_the_canary, "it is like llm"
-    assert (
-        "llm carries 90 % of the traffic, and this changes it (picker.pod.spec.containers[epp].image: epp:v1 → epp:v2)" in reason
-    )
+    assert "llm carries 90 % of the traffic, and this changes its endpoint picker" in reason
+    assert "picker.pod.spec.containers[epp].image: epp:v1 → epp:v2" in reason
 
 
 def test_a_pool_may_stop_failing_closed_under_traffic():
     assert judged(picker("FailClose", "epp:v1"), picker("FailOpen", "epp:v1")) == []
+
+
+# --- figures, and what must not shrink --------------------------------------------------------------------------------------
+
+
+def sized(stage: Any, *, llm: Any = 4, new: Any = 4, carry: float | None = 5.0, peak: float | None = 20, **keys: Any) -> Record:
+    """The record with replicas (or an autoscaler's max) of stable and of the canary; one of each carries the same."""
+    config = {key.split(":")[1]: value for key, value in example("node-update").items() if key.startswith("inference-rollouts:")}
+    found = config["services"]["llm"]
+    found["rollout"]["stage"] = stage
+    found |= {"peak": {"requestsPerSecond": peak}, **keys} if peak and carry else keys
+    for name, size in (("llm", llm), ("llm-new", new)):
+        server = found["versions"][name]["server"]
+        server.pop("replicas", None)
+        server |= {"replicas": size} if isinstance(size, int) else {"autoscaling": size}
+        server |= {"capacity": {"requestsPerSecond": carry}} if carry else {}
+    return Record.from_wire(plan_for(load(config)).services[0].record.to_wire())
+
+
+@pytest.mark.parametrize("stage", ["prepare", 10, 50, 100, "retire"])
+def test_stable_keeps_what_a_rollback_gives_back_to_it(stage: Any):
+    (reason,) = judged(sized(stage), sized(stage, llm=1))
+
+    assert reason == (
+        "service llm: llm goes from 4 replicas to 1, and it needs 4 for 100 % of 20 requests/s, which it carries or a rollback "
+        "gives back to it; keep at least 4 (with an autoscaler: its max), or change peak or server.capacity in an update of its "
+        "own first"
+    )
+    assert judged(sized(stage, llm=6), sized(stage, llm=4)) == []
+    assert len(judged(sized(stage, peak=None), sized(stage, peak=None, llm=3))) == 1, "its deployed pods are the demand"
+
+
+def test_at_rest_only_a_peak_says_what_is_needed():
+    assert judged(sized("baseline", peak=None), sized("baseline", peak=None, llm=1)) == []
+    assert len(judged(sized("baseline"), sized("baseline", llm=3))) == 1
+    assert judged(sized("baseline", carry=None), sized("baseline", carry=None, llm=1)) == [], "there are no figures"
+
+
+def test_the_canary_keeps_what_its_weight_needs_also_in_the_update_that_takes_the_weight_away():
+    assert judged(sized("prepare"), sized("prepare", new=1)) == []
+    assert judged(sized(50), sized(50, new=2)) == []
+    assert len(judged(sized(50), sized(50, new=1))) == 1
+    assert len(judged(sized(50), sized("prepare", new=1))) == 1
+    assert len(judged(sized("retire"), sized("retire", new=3))) == 1
+
+
+def test_an_autoscalers_max_is_what_a_version_may_carry():
+    four, two = {"min": 1, "max": 4}, {"min": 1, "max": 2}
+
+    assert len(judged(sized(50, llm=four), sized(50, llm=two))) == 1
+    assert judged(sized(50, llm=four), sized(50, llm={"min": 2, "max": 4})) == []
+
+
+def test_stable_does_not_shrink_in_the_update_that_raises():
+    (reason,) = judged(sized(50), sized(100, llm=1))
+
+    assert "llm goes from 4 replicas to 1" in reason
+
+
+@pytest.mark.parametrize("relaxed", [{"peak": 4}, {"carry": 50.0}, {"carry": None}])
+def test_figures_are_not_relaxed_in_the_update_that_they_would_refuse(relaxed: dict[str, Any]):
+    before = sized(25, new=1, carry=5.0)
+
+    (reason,) = judged(before, sized(50, **{"new": 1, **relaxed}))
+    assert reason.startswith("service llm: llm-new would get 50 % of 20 requests/s, and its 1 replicas carry 5")
+    assert judged(before, sized(25, **{"new": 1, **relaxed})) == [], "in an update of their own they are"
+    assert len(judged(sized(50, llm=4), sized(50, llm=2, peak=8))) == 1
+
+
+def test_a_raise_of_an_adapter_waits_for_the_end_of_a_window_too():
+    def at(stage: Any, **keys: Any) -> Record:
+        config = {
+            key.split(":")[1]: value for key, value in example("lora-adapter").items() if key.startswith("inference-rollouts:")
+        }
+        (service,) = config["services"].values()
+        (adapter,) = service["adapters"].values()
+        adapter["rollout"]["stage"] = stage
+        return Record.from_wire(plan_for(load({**config, "services": {"llm": service | keys}})).services[0].record.to_wire())
+
+    (reason,) = judged(at(10, freeze=[FREEZE]), at(50, freeze=[FREEZE]), INSIDE)
+    assert "no weight is raised from 2026-12-20" in reason
+    assert judged(at(50, freeze=[FREEZE]), at(10, freeze=[FREEZE]), INSIDE) == []
+
+
+def test_the_configuration_of_a_picker_that_fails_closed_is_frozen_too():
+    def with_config(text: str) -> Record:
+        config = {
+            key.split(":")[1]: value for key, value in example("node-update").items() if key.startswith("inference-rollouts:")
+        }
+        config["services"]["llm"]["versions"]["llm"]["endpointPicker"] = {"failureMode": "FailClose", "config": text}
+        return Record.from_wire(plan_for(load(config)).services[0].record.to_wire())
+
+    reason, _ = judged(with_config("a: 1"), with_config("a: 2"))
+    assert "picker.config" in reason

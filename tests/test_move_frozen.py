@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from inference_rollouts import move
+from inference_rollouts.record import Record
 from tests.records import LADDER, as_it_is, at, judged, only, planned, put, record, resting, tone_at
 
 IMAGE = put("versions.old.server.image", "vllm/vllm-openai:v0.33.0")
@@ -174,13 +175,27 @@ def test_replacing_and_rolling_changes_of_a_version_are_one_reason_with_the_repl
     [
         put("versions.old.server.replicas", 6),
         put("versions.old.server.replicas", 1),
-        (put("versions.old.server.autoscaling", {"min": 2, "max": 6}), put("versions.old.server.replicas", None)),
         put("versions.old.nodes.max", 20),
         put("versions.old.nodes.min", 2),
     ],
 )
 def test_the_size_of_a_serving_version_may_change(size):
     assert judged(as_it_is, size) == []
+
+
+SCALED = put("versions.old.server.autoscaling", {"min": 4, "max": 6}), put("versions.old.server.replicas", None)
+
+
+def test_the_replicas_of_a_serving_version_are_not_left_to_an_autoscaler_which_would_begin_with_one():
+    four = put("versions.old.server.replicas", 4)
+
+    reason = only(judged(four, SCALED))
+    assert reason.startswith("service chat: old carries 100 % of the traffic, and this leaves its replicas to an autoscaler")
+    assert "allowInPlaceUpdates: true" in reason
+    assert judged(four, (*SCALED, IN_PLACE)) == []
+    assert judged(put("versions.old.server.replicas", 1), SCALED) == [], "there is one already"
+    assert judged(SCALED, four) == []
+    assert judged(SCALED, (SCALED[1], put("versions.old.server.autoscaling", {"min": 2, "max": 6}))) == []
 
 
 @pytest.mark.parametrize(
@@ -208,15 +223,21 @@ def test_only_the_node_pool_has_fields_that_replace_it():
     assert move.judge("chat", old, new) == []
 
 
-def test_a_picker_may_begin_or_stop_to_fail_closed_but_not_change_while_it_does():
-    without, closed, other = (
-        record(resting(), versions={"old": {"podTemplate": {}, **picker}})
-        for picker in ({}, {"picker": {"image": "v1"}}, {"picker": {"image": "v2"}})
-    )
+def failing(mode: str | None, image: str | None) -> Record:
+    """A version at rest whose pool fails in one way, and whose picker has an image."""
+    picker = {"picker": {"image": image}} if image else {}
+    return record(resting(), versions={"old": {"podTemplate": {}, "failureMode": mode, **picker}})
 
-    assert move.judge("chat", without, closed) == []
-    assert move.judge("chat", closed, without) == []
-    assert "picker.image: v1 → v2" in only(move.judge("chat", closed, other))
+
+def test_a_picker_may_begin_or_stop_to_fail_closed_but_not_change_while_it_does():
+    for before, after in (("FailOpen", "FailClose"), ("FailClose", "FailOpen"), ("FailOpen", "FailOpen")):
+        assert move.judge("chat", failing(before, "v1"), failing(after, "v1")) == []
+    assert move.judge("chat", failing("FailOpen", "v1"), failing("FailOpen", "v2")) == []
+    assert move.judge("chat", failing(None, None), failing("FailClose", "v1")) == [], "as recorded by nobody"
+    for before, after in (("FailOpen", "FailClose"), ("FailClose", "FailOpen"), ("FailClose", "FailClose")):
+        reason = only(move.judge("chat", failing(before, "v1"), failing(after, "v2")))
+        assert "picker.image: v1 → v2" in reason
+        assert "set endpointPicker.failureMode: FailOpen in an update of its own" in reason
 
 
 def test_a_field_that_is_null_or_absent_is_the_same():

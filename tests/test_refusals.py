@@ -63,6 +63,37 @@ def of_edits(before: Edit | tuple[Edit, ...], after: Edit | tuple[Edit, ...]) ->
     return lambda: judged(before, after)
 
 
+def of_pickers(before: str, after: str) -> Callable[[], list[str]]:
+    """A picker changes its image while its pool goes from one failure mode to another."""
+    old, new = (
+        record(resting(), versions={"old": {**fields(), "failureMode": mode, "picker": {"image": f"epp:v{i}"}}})
+        for i, mode in enumerate((before, after))
+    )
+    return lambda: move.judge("chat", old, new)
+
+
+def scaled() -> list[str]:
+    """Stable's four replicas become an autoscaler's."""
+    old, new = (record(resting(), versions={"old": {**fields(), "replicas": replicas}}) for replicas in (4, None))
+    return move.judge("chat", old, new)
+
+
+def shrinks() -> list[str]:
+    """Stable goes from four replicas to one in the middle of a rollout."""
+    old, new = (
+        record(split(50), versions={"old": {}, "new": {}}, limits=Limits(capacity={"old": Capacity(pods, 5, "requestsPerSecond")}))
+        for pods in (4, 1)
+    )
+    return move.judge("chat", old, new)
+
+
+def of_gateways(before: dict[str, Any], after: dict[str, Any]) -> Callable[[], list[str]]:
+    """The Gateway that the stack creates changes."""
+    plain = {"class": "gke-l7-regional-external-managed", "address": None, "listeners": {"http": {"port": 80}}}
+    old, new = (replace(record(resting()), door={"createdGateway": plain | own}) for own in (before, after))
+    return lambda: move.judge("chat", old, new)
+
+
 def held(limits: Limits) -> Callable[[], list[str]]:
     """A raise that limits hold back, on the first day of a year."""
     old, new = record(split(10), limits=limits), record(split(25), limits=limits)
@@ -120,6 +151,8 @@ MOVES: dict[str, Callable[[], list[str]]] = {
     "finish at 50": of_edits(at(50), put("serving", "new")),
     "weights that are not the stage's": of_records(split(10), replace(split(10), weights={"old": 50, "new": 51})),
     "stable changes in place": of_versions(resting(), resting(), old=fields("vllm-openai:v0.33.0")),
+    "a picker changes while its pool fails closed": of_pickers("FailClose", "FailClose"),
+    "replicas are left to an autoscaler": scaled,
     "stable changes for a key of the service": of_versions(resting(), resting(), old=fields(grace=660)),
     "stable is replaced, and the canary changes with it": of_versions(
         split(10), split(10), old=fields("vllm-openai:v0.33.0", spot=True), new=fields("vllm-openai:v0.33.0")
@@ -132,11 +165,13 @@ MOVES: dict[str, Callable[[], list[str]]] = {
         (ANOTHER_BASE, own_source("gs://adapters/a"), at("prepare")), (ANOTHER_BASE, own_source("gs://adapters/b"), at("prepare"))
     ),
     "the door": of_edits(as_it_is, (put("route.hostnames", ["talk.example.com"]), put("namespace", "prod"))),
+    "the Gateway behind the door": of_gateways({"class": "gke-l7-rilb"}, {"address": "front"}),
     "an adapter is removed": of_edits(as_it_is, put("adapters.tone", None)),
     "decommission with a move": of_edits(at(10), (at(25), LEAVES)),
     "an adapter's move while its service leaves": of_edits((tone_at(10), LEAVES), (tone_at(50), LEAVES)),
     "a freeze window": held(WINDOW),
     "a canary that is too small": held(SMALL),
+    "stable gets fewer pods than a rollback needs": shrinks,
     "a live check fails": lambda: [wording.not_ready("service chat", "the Deployment new has 1 of 2 pods ready")],
     "a rung is too young": asked(stood("bake", 10, 30)),
     "the weights have not settled": asked(stood("settle", 0, 1)),
@@ -149,6 +184,7 @@ MOVES: dict[str, Callable[[], list[str]]] = {
         wording.unreadable("Unreadable: the deployed record: pools: stage is missing, which is no stage")
     ],
     "the engine, on deleting": lambda: [wording.protected_delete("HTTPRoute", "chat")],
+    "the engine, on deleting the Gateway": lambda: [wording.protected_delete("Gateway", "gate")],
     "the engine, on replacing": lambda: [wording.protected_replace("NodePool", "old", ["nodeConfig.spot"])],
 }
 """Situations that are refused. A dictionary with one reason or more each."""

@@ -45,6 +45,22 @@ def test_a_weekly_window_reaches_over_the_end_of_the_week(now, inside):
     assert WEEKEND.holds(at(now)) is inside
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "inside"),
+    [
+        ("2026-10-25 02:30", "2026-10-26", [False, True, True, True]),
+        ("Sun 02:30", "Sun 12:00", [False, True, True, True]),
+        ("Fri 18:00", "Sun 02:30", [True, True, True, False]),
+    ],
+)
+def test_the_hour_that_comes_twice_at_the_end_of_summer_time_is_inside_as_a_whole(start, end, inside):
+    """In Berlin 02:00 to 03:00 is from 00:00 to 01:00 UTC, and again from 01:00 to 02:00 UTC."""
+    window = Freeze(start, end, "Europe/Berlin", "the clocks change")
+
+    times = ("00:29", "00:31", "01:10", "01:31")
+    assert [window.holds(at(f"2026-10-25 {clock}")) for clock in times] == inside
+
+
 def test_a_weekly_window_of_one_whole_day_holds_on_that_day_alone():
     sunday = Freeze("Sun", "Sun", "UTC", "rest")
 

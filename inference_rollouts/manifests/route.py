@@ -189,13 +189,16 @@ def _allowed_routes(args: GatewayArgs) -> Manifest:
     return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [named]}}}
 
 
+def listeners_of(args: GatewayArgs) -> tuple[Mapping[str, Any], ...]:
+    """The listeners as they are written, or the default one."""
+    https, http = {"name": "https", "protocol": "HTTPS", "port": 443}, {"name": "http", "protocol": "HTTP", "port": 80}
+    return args.listeners or ((https if args.tls else http),)
+
+
 def gateway(args: GatewayArgs) -> Manifest:
     """gateway.networking.k8s.io/v1 Gateway."""
-    default = (
-        {"name": "https", "protocol": "HTTPS", "port": 443} if args.tls else {"name": "http", "protocol": "HTTP", "port": 80}
-    )
     listeners: list[Manifest] = []
-    for listener in args.listeners or (default,):
+    for listener in listeners_of(args):
         whole = {"allowedRoutes": _allowed_routes(args), **listener}
         if args.tls and whole.get("protocol") == "HTTPS":
             whole = {"tls": {"mode": "Terminate", **args.tls}, **whole}

@@ -24,12 +24,21 @@ class AdapterArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoscalingArgs:
-    """Limits and metric of a HorizontalPodAutoscaler."""
+    """Limits and metric of a HorizontalPodAutoscaler.
+
+    Attributes:
+        min, max: pods.
+        metric: of the pods.
+        target: its average per pod.
+        needed: pods that the weight of this stage needs, which a raise to it waits for. `min` has those of the next rung, too;
+            they come only with it. None for `min`.
+    """
 
     min: int
     max: int
     metric: str
     target: int
+    needed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inference_rollouts import naming, probed
+from inference_rollouts.manifests.model_server import ModelServerArgs
 from inference_rollouts.observe.ask import BakeTarget, MetricTarget, ProbeTarget
 from inference_rollouts.observe.prometheus import Prometheus, default_url
 from inference_rollouts.observe.queries import Series
@@ -43,10 +44,16 @@ def _version(version: ServedVersionArgs, service: ModelServiceArgs) -> VersionTa
         pool=version.pool_name,
         server=server.name if server else None,
         picker=version.picker.name if version.picker else None,
-        replicas=(server.autoscaling.min if server.autoscaling else server.replicas) if server else None,
+        replicas=_pods(server) if server else None,
         selector=server.selector if server else {},
         adapters=tuple(adapter.name for adapter in server.adapters if adapter.routed) if server else (),
     )
+
+
+def _pods(server: ModelServerArgs) -> int:
+    """Pods that a server needs for its weight as it is to be."""
+    scale = server.autoscaling
+    return server.replicas if scale is None else scale.min if scale.needed is None else scale.needed
 
 
 def _splits(version: ServedVersionArgs, deployed: Record) -> Iterator[SplitTarget]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference_rollouts.checks import Finding
 from inference_rollouts.observe.adapters import adapters_held, held
 from inference_rollouts.observe.cluster import Answer, Cluster
 from inference_rollouts.observe.conditions import pool_accepted, route_accepted
 from inference_rollouts.observe.deployments import available
+from inference_rollouts.observe.pods import has_ready_pods, ready_behind
 from inference_rollouts.observe.splits import as_deployed
 from inference_rollouts.observe.targets import ReadyTarget, SplitTarget, VersionTarget, adapter_target, route_target
 
@@ -27,10 +28,12 @@ class Observed:
     Attributes:
         objects: by apiVersion, kind and name.
         pods: the word of every Ready pod on its adapters, by pool.
+        behind: names of the Ready pods behind a pool that somebody else owns, by pool.
     """
 
     objects: Mapping[Key, Answer]
     pods: Mapping[str, Answer]
+    behind: Mapping[str, Answer] = field(default_factory=dict)
 
     def split(self, split: SplitTarget) -> Answer:
         """The object that carries a split."""
@@ -52,14 +55,20 @@ def look(cluster: Cluster, target: ReadyTarget) -> Observed:
         }
         objects = several.map(lambda key: cluster.get(key[0], key[1], target.namespace, key[2]), keys)
         read = dict(zip(keys, objects, strict=True))
-        return Observed(read, {pool: found.result() for pool, found in pods.items()})
+        external = [version.pool for version in target.versions if not version.server]
+        behind = {pool: ready_behind(cluster, target.namespace, read[_pool(target, pool)]) for pool in external}
+        return Observed(read, {pool: found.result() for pool, found in pods.items()}, behind)
+
+
+def _pool(target: ReadyTarget, name: str) -> Key:
+    return target.pool_api, "InferencePool", name
 
 
 def _keys(target: ReadyTarget) -> Iterator[Key]:
     for split in (target.route, *target.splits):
         yield split.api_version, split.kind, split.name
     for version in target.versions:
-        yield target.pool_api, "InferencePool", version.pool
+        yield _pool(target, version.pool)
         yield from (("apps/v1", "Deployment", name) for name in (version.server, version.picker) if name)
 
 
@@ -80,6 +89,8 @@ def _of_version(target: ReadyTarget, version: VersionTarget, seen: Observed) -> 
         at = target.at("Deployment", version.picker)
         # One is enough: of several replicas that elect a leader only the leader is ready.
         yield available(f"{version.role} picker ready", at, seen.deployment(version.picker), 1)
-    yield pool_accepted(target, version, seen.objects[target.pool_api, "InferencePool", version.pool])
+    yield pool_accepted(target, version, seen.objects[_pool(target, version.pool)])
+    if not version.server:
+        yield has_ready_pods(target, version, seen.behind[version.pool])
     if version.adapters:
         yield adapters_held(target, version, seen.pods[version.pool])

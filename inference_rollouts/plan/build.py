@@ -8,14 +8,14 @@ from typing import Any
 from inference_rollouts import naming, probed, stages
 from inference_rollouts.errors import InputError
 from inference_rollouts.manifests.inference_pool import POOL_GROUP
-from inference_rollouts.manifests.route import Backend, GatewayArgs, TestHeader, WeightedRouteArgs
-from inference_rollouts.plan.collisions import collisions
+from inference_rollouts.manifests.route import Backend, GatewayArgs, TestHeader, WeightedRouteArgs, listeners_of
+from inference_rollouts.plan.collisions import collisions, shared_pools
 from inference_rollouts.plan.conditions import conditions_of
 from inference_rollouts.plan.notes import notes_on
 from inference_rollouts.plan.records import record_of
 from inference_rollouts.plan.values import ModelServiceArgs, Plan
 from inference_rollouts.plan.versions import version_args
-from inference_rollouts.record import Record
+from inference_rollouts.record import CREATED, Record
 from inference_rollouts.settings import Service, Stack
 
 
@@ -23,11 +23,11 @@ def plan_for(stack: Stack) -> Plan:
     """What should stand at the stages in the config.
 
     Raises:
-        InputError: when two objects would have the same name.
+        InputError: when two objects would have the same name, or a pool is meant twice.
     """
     # With every canary built: a name that meets another at a later stage is found now.
     prepared = [_service(name, _prepared(service), stack) for name, service in sorted(stack.services.items())]
-    if problems := collisions(prepared):
+    if problems := [*collisions(prepared), *shared_pools(prepared)]:
         raise InputError(problems)
     services = tuple(_service(name, service, stack) for name, service in sorted(stack.services.items()))
     return Plan(cluster=stack.cluster, gateway=_gateway(stack), services=services)
@@ -138,4 +138,11 @@ def _door(name: str, service: Service, stack: Stack) -> dict[str, Any]:
         "matches": [dict(match) for match in service.route.matches],
         "parentRefs": [dict(ref) for ref in _parent_refs(service, stack)],
         "inferenceApi": service.inference_api,
+        **({CREATED: _frozen_gateway(created)} if (created := _gateway(stack)) else {}),
     }
+
+
+def _frozen_gateway(args: GatewayArgs) -> dict[str, Any]:
+    """What may not change on a Gateway of our own: its certificates may, and who is let in follows from the services."""
+    listeners = [{k: v for k, v in listener.items() if k not in ("tls", "allowedRoutes")} for listener in listeners_of(args)]
+    return {"class": args.gateway_class, "address": args.address, "listeners": {str(one["name"]): one for one in listeners}}

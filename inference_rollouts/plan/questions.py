@@ -16,15 +16,21 @@ def questions(service: ModelServiceArgs, raised: Raise) -> list[str]:
         service: as it is to be.
         raised: what is in question.
     """
-    whose = "every version's" if raised.touched else "the canary's"
-    asked = [f"{whose} servers, endpoint picker and pool are ready", "the route is accepted as it is deployed"]
-    asked.append("the live weights are the deployed ones")
+    asked = [_ready(service, raised), "the route is accepted as it is deployed", "the live weights are the deployed ones"]
     held = {adapter.name for v in service.versions if v.server for adapter in v.server.adapters if adapter.routed}
     asked += [f"every ready pod holds {', '.join(sorted(held))}"] if held else []
     for name, retires in _moves(raised):
         asked += _about(_conditions(service, name), metrics=not retires and not _is_first(service, name), retires=retires)
     probed = raised.pools and _is_first(service, "") and _conditions(service, "").probe
     return [*asked, "rollout probe has passed on the canary as it stands"] if probed else asked
+
+
+def _ready(service: ModelServiceArgs, raised: Raise) -> str:
+    if raised.touched:
+        return "every version's servers, endpoint picker and pool are ready"
+    if any(version.external_pool and version.name == service.record.pools.to for version in service.versions):
+        return "the canary's pool, which somebody else owns, is accepted and has a Ready pod"
+    return "the canary's servers, endpoint picker and pool are ready"
 
 
 def asked_no_more(before: ModelServiceArgs, after: ModelServiceArgs, raised: Raise) -> list[str]:

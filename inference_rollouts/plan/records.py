@@ -8,9 +8,10 @@ from typing import Any
 from inference_rollouts.capacity import Capacity
 from inference_rollouts.limits import Limits
 from inference_rollouts.manifests import endpoint_picker, inference_pool, node_pool, server_pod
+from inference_rollouts.manifests.endpoint_picker import EndpointPickerArgs
 from inference_rollouts.plan.splits import held_by_servers, source_of, split_of
 from inference_rollouts.plan.values import ServedVersionArgs
-from inference_rollouts.record import Record
+from inference_rollouts.record import BACKEND, FAILURE_MODE, PICKER, REPLICAS, Record
 from inference_rollouts.settings import Service, Version
 from inference_rollouts.settings.checks import pods_at_most
 from inference_rollouts.windows import Freeze
@@ -63,13 +64,13 @@ def frozen(version: ServedVersionArgs) -> dict[str, Any]:
         "nodePool": node_pool.frozen_node_pool(version.nodes) if version.nodes else None,
         "podTemplate": server_pod.pod_template(version.server),
         "pool": inference_pool.frozen_pool(version.pool),
-        **_frozen_picker(version),
+        PICKER: _picker(version.picker) if version.picker else None,
+        BACKEND: inference_pool.backend_policy(version.pool)["spec"]["default"] if version.pool.gke else None,
+        FAILURE_MODE: version.pool.failure_mode,
+        REPLICAS: None if version.server.autoscaling else version.server.replicas,
     }
 
 
-def _frozen_picker(version: ServedVersionArgs) -> dict[str, Any]:
-    """A picker whose pool fails closed: requests fail while it restarts, whatever its replicas (it is recreated as a whole)."""
-    if version.picker is None or version.pool is None or version.pool.failure_mode == "FailOpen":
-        return {}
-    config = endpoint_picker.config_map(version.picker)["data"]
-    return {"picker": {"pod": endpoint_picker.deployment(version.picker)["spec"]["template"], "config": config}}
+def _picker(args: EndpointPickerArgs) -> dict[str, Any]:
+    config = endpoint_picker.config_map(args)["data"]
+    return {"pod": endpoint_picker.deployment(args)["spec"]["template"], "config": config}

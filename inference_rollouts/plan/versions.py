@@ -12,7 +12,7 @@ from inference_rollouts.manifests.node_pool import AcceleratorNodePoolArgs
 from inference_rollouts.plan.records import capacity_of
 from inference_rollouts.plan.splits import held_adapters, models_of, splits_on
 from inference_rollouts.plan.values import ServedVersionArgs
-from inference_rollouts.settings import Cluster, Nodes, Service, Version
+from inference_rollouts.settings import Autoscaling, Cluster, Nodes, Service, Version
 from inference_rollouts.settings.checks import elsewhere, pods_at_most, resolve
 from inference_rollouts.stages import canary_weight
 
@@ -117,20 +117,31 @@ def _node_selector(version: str, settings: Version, cluster: Cluster, shape: Nod
     return accelerator
 
 
-def _least(service: Service, version: str, least: int, most: int) -> int:
+def _autoscaling(service: Service, version: str, scale: Autoscaling) -> AutoscalingArgs:
     """The autoscaler's minimum: during a rollout what the canary needs at its next rung, and stable for a rollback.
 
     So the pods are there before the weight is, and stay until the way back is not needed any more.
     """
+    now, ahead = _least(service, version)
+    least, needed = (min(scale.max, max(scale.min, pods)) for pods in (ahead, now))
+    return AutoscalingArgs(min=least, max=scale.max, metric=scale.metric, target=scale.target, needed=needed)
+
+
+def _least(service: Service, version: str) -> tuple[int, int]:
+    """Pods that a version's weight needs during a rollout, and those for the next rung; 0 where there are no figures."""
     rollout, capacity = service.rollout, capacity_of(service.versions[version])
     peak = service.peak.value if service.peak else None
     wanted = demand(peak, capacity_of(service.versions[service.serving]))
     if rollout is None or rollout.stage == "baseline" or capacity is None or wanted is None:
-        return least
+        return 0, 0
+    if version == service.serving:
+        everything = replicas_for(100, wanted, capacity)
+        return everything, everything
     ladder = rollout.ladder
     following = ladder[min(ladder.index(rollout.stage) + 1, len(ladder) - 1)]
-    weight = 100 if version == service.serving else max(canary_weight(rollout.stage), canary_weight(following))
-    return min(most, max(least, replicas_for(weight, wanted, capacity)))
+    weight = canary_weight(rollout.stage)
+    ahead = max(weight, canary_weight(following))
+    return replicas_for(weight, wanted, capacity), replicas_for(ahead, wanted, capacity)
 
 
 def _server(name: str, service: Service, version: str, cluster: Cluster, shape: NodeShape | None) -> ModelServerArgs:
@@ -150,11 +161,7 @@ def _server(name: str, service: Service, version: str, cluster: Cluster, shape: 
         image=str(server.image),
         engine=server.engine,
         replicas=server.replicas,
-        autoscaling=AutoscalingArgs(
-            min=_least(service, version, scale.min, scale.max), max=scale.max, metric=scale.metric, target=scale.target
-        )
-        if scale
-        else None,
+        autoscaling=_autoscaling(service, version, scale) if scale else None,
         accelerator_resource=shape.resource if shape else None,
         accelerators=shape.count if shape else 0,
         devices=shape.tensor_parallel_size if shape else 0,

@@ -4,6 +4,7 @@ from inference_rollouts.settings.load import PROJECT, load
 from inference_rollouts.settings.model import (
     Adapter,
     AdapterRollout,
+    Autoscaling,
     Cluster,
     CreateGateway,
     EndpointPicker,
@@ -23,6 +24,7 @@ __all__ = [
     "PROJECT",
     "Adapter",
     "AdapterRollout",
+    "Autoscaling",
     "Cluster",
     "CreateGateway",
     "EndpointPicker",

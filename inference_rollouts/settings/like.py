@@ -39,7 +39,14 @@ def inherit(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         accelerator = new_nodes.get("accelerator")
         if accelerator is not None and accelerator != old_nodes.get("accelerator"):
             inherited["nodes"] = {k: v for k, v in old_nodes.items() if k not in OF_THE_ACCELERATOR}
+    if _model(own) not in (None, _model(inherited)):
+        inherited.pop("adapters", None)  # their sources were trained for the other base model
     return merge(inherited, own)
+
+
+def _model(version: Mapping[str, Any]) -> Any:
+    server = version.get("server")
+    return server.get("model") if isinstance(server, Mapping) else None
 
 
 def base_of(versions: Versions, name: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from inference_rollouts.rehearsal.program import run
-from tests.components.live_cluster import ROUTE, STACK, config, live, update
+from tests.components.live_cluster import ROUTE, STACK, config, live, registered, update
 from tests.conftest import ROOT
 from tests.observe.fake_prometheus import FakePrometheus, vector
 from tests.observe.world import pod, sidecar
@@ -148,3 +148,28 @@ def test_of_two_adapters_that_rise_each_waits_for_its_own_bake(cluster):
 
     assert "bake: seen" in reason
     assert "llm-pool-tone" in reason
+
+
+@pytest.mark.parametrize(("deployed", "wanted", "pods"), [("prepare", 1, 1), (1, 10, 1), (10, 25, 2), (25, 50, 3), (50, 100, 5)])
+def test_an_autoscalers_deployed_minimum_is_enough_to_go_up_the_whole_ladder(cluster, deployed, wanted, pods):
+    """The canary idles at what the deployed plan asks for; the pods of the rung after the wanted one come with the update."""
+
+    def scaled(stage: Any) -> dict[str, Any]:
+        changed = config(STACK, stage)
+        service = changed["inference-rollouts:services"]["llm"] | {"peak": {"requestsPerSecond": 20}}
+        for name, carries in (("llm", 5.0), ("llm-new", 4.0)):
+            scale = {"autoscaling": {"min": 1, "max": 5}, "capacity": {"requestsPerSecond": carries}}
+            service["versions"][name]["server"] |= scale
+        return changed | {"inference-rollouts:services": {"llm": service}}
+
+    registered(cluster, scaled(deployed))
+    scaler = cluster.objects["/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/llm-new"]
+    assert scaler["spec"]["minReplicas"] == pods
+    server = cluster.objects["/apis/apps/v1/namespaces/default/deployments/llm-new"]
+    server["spec"]["replicas"] = pods
+    server["status"] |= dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), pods)
+    assert update(scaled(deployed), scaled(wanted)).refusals == ()
+
+    server["status"]["availableReplicas"] = pods - 1
+    (reason,) = update(scaled(deployed), scaled(wanted)).refusals
+    assert f"canary ready: seen {pods - 1} of" in reason

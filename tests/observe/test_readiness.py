@@ -12,7 +12,7 @@ import pytest
 from inference_rollouts.checks import Finding, blocks
 from inference_rollouts.manifests.inference_pool import InferenceApi
 from inference_rollouts.observe.cluster import Cluster
-from inference_rollouts.observe.readiness import ReadyTarget, findings, look
+from inference_rollouts.observe.readiness import ReadyTarget, VersionTarget, findings, look
 from tests.observe.fake_apiserver import FORBIDDEN, FakeApiServer, Object, path_of
 from tests.observe.world import (
     SPLIT,
@@ -106,7 +106,7 @@ def test_a_cluster_that_nobody_may_read_is_unknown_throughout(server: FakeApiSer
 def test_a_pool_that_somebody_else_owns_has_no_deployments_to_ask_for(server: FakeApiServer) -> None:
     external = replace(target(), versions=(replace(canary(), server=None, picker=None),))
 
-    assert [f.check for f in found(server, external)][:2] == ["canary pool accepted", "route accepted"]
+    assert [f.check for f in found(server, external)][:3] == ["canary pool accepted", "canary ready", "route accepted"]
 
 
 # --- the Deployments --------------------------------------------------------------------------------------------------
@@ -514,3 +514,35 @@ def test_splits_that_nobody_may_see_are_unknown(server: FakeApiServer) -> None:
 
     assert one(server, "live weights", "tone").verdict == "unknown"
     assert TONE.stage == "prepare", "a split may be there before its canary has weight"
+
+
+# --- a pool that somebody else owns -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("api", ["v1", "v1alpha2"])
+def test_behind_a_pool_that_somebody_else_owns_stands_a_ready_pod(server: FakeApiServer, api: InferenceApi):
+    theirs = replace(target(api=api), versions=(VersionTarget(pool="theirs"),))
+
+    def ready() -> tuple[str, str]:
+        finding = one(server, "canary ready", wanted=theirs)
+        assert finding.at == "InferencePool default/theirs"
+        return finding.verdict, finding.seen
+
+    assert ready() == ("fail", "no pool of that name")
+    server.put(pool("theirs", api))
+    assert ready() == ("fail", "none")
+    server.put(pod("theirs-a", "theirs", ready=False), pod("theirs-b", "theirs", going=True), pod("others", "others"))
+    assert ready() == ("fail", "none")
+    server.put(pod("theirs-c", "theirs"))
+    assert ready() == ("pass", "1 Ready pods")
+    refuse(server, pool("theirs", api))
+    assert ready()[0] == "unknown"
+
+
+def test_a_pool_that_selects_nothing_says_nothing(server: FakeApiServer):
+    value = pool("theirs")
+    value["spec"]["selector"] = {}
+    server.put(value)
+    theirs = replace(target(), versions=(VersionTarget(pool="theirs"),))
+
+    assert one(server, "canary ready", wanted=theirs).verdict == "unknown"

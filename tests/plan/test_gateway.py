@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from inference_rollouts import move
 from inference_rollouts.manifests.route import gateway, http_route
 from inference_rollouts.plan import Plan, plan_for
+from inference_rollouts.record import Record
 from inference_rollouts.settings import load
 from tests.conftest import example
 
@@ -36,3 +40,36 @@ def test_a_service_beside_its_gateway_needs_no_namespace_and_nobody_else_is_let_
     (parent,) = http_route(plan.services[0].route)["spec"]["parentRefs"]
     assert "namespace" not in parent
     assert allowed(plan) == {"from": "Same"}
+
+
+HTTP = {"name": "http", "protocol": "HTTP", "port": 80}
+
+
+@pytest.mark.parametrize(
+    ("keys", "refused"),
+    [
+        ({"class": "gke-l7-rilb"}, "class: gke-l7-regional-external-managed → gke-l7-rilb"),
+        ({"address": "front"}, "address: nothing → front"),
+        ({"listeners": [{**HTTP, "port": 8080}]}, "listeners.http.port: 80 → 8080"),
+        ({"listeners": [{**HTTP, "name": "other"}]}, "listeners.http"),
+        ({"listeners": [HTTP, {**HTTP, "name": "second", "port": 8080}]}, None),
+        (
+            {
+                "listeners": [HTTP, {**HTTP, "name": "https", "protocol": "HTTPS", "port": 443}],
+                "tls": {"certificateRefs": [{"name": "c"}]},
+            },
+            None,
+        ),
+    ],
+)
+def test_a_gateway_of_our_own_changes_no_way_in_that_clients_use(keys, refused):
+    before, after = (planned("models", create=create).services[0].record for create in ({}, keys))
+
+    reasons = move.judge("llm", Record.from_wire(before.to_wire()), Record.from_wire(after.to_wire()))
+    assert [refused in reason for reason in reasons] == ([True] if refused else [])
+
+
+def test_another_namespace_may_be_let_in_at_any_time():
+    before = planned("models").services[0].record.to_wire()
+
+    assert "allowedRoutes" not in str(before["door"]), "who is let in follows from the services"

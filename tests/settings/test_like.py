@@ -205,3 +205,22 @@ def test_nothing_is_missing_in_a_version_whose_base_is_misspelt():
         "canary.like: stabel is no version of this service; did you mean stable? Allowed: stable",
         "canary.server.image: vllm/vllm-openai has no tag or digest; name one, so that every pod runs the same server",
     ]
+
+
+def test_another_base_model_inherits_no_sources_of_adapters():
+    """They were trained for the other one."""
+    service = config(stable=copy.deepcopy(STABLE))["services"]["llm"]
+    service["adapters"] = {"tone": {"serving": "tone-v1", "versions": {"tone-v1": {"source": "gs://mine/8b/tone"}}}}
+    service["versions"] |= {
+        "second": {"like": "stable", "server": {"model": "org/b"}, "adapters": {"tone-v1": {"source": "gs://mine/b/tone"}}},
+        "third": {"like": "second", "server": {"model": "org/c"}},
+        "bigger": {"like": "second", "server": {"replicas": 3, "autoscaling": None}},
+    }
+    service |= {"serving": "second", "rollout": {"to": "third", "stage": "prepare"}}
+    stack = {**config(stable={}), "services": {"llm": service}}
+
+    with pytest.raises(InputError, match=r"services\.llm\.versions\.third\.adapters: lacks adapter tone-v1"):
+        load(stack)
+    service["versions"]["third"]["adapters"] = {"tone-v1": {"source": "gs://mine/c/tone"}}
+    versions = load(stack).services["llm"].versions
+    assert versions["bigger"].adapters["tone-v1"].source == "gs://mine/b/tone"
