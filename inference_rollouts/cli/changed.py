@@ -21,7 +21,7 @@ from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.move import rises
 from inference_rollouts.settings.stack_file import stack_name
 
-Direction = Literal["raise", "fall", "same", "new", "deleted"]
+Direction = Literal["raise", "fall", "same", "new", "deleted", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,12 @@ class Changed:
         stack: its name.
         file: its file, as it is said.
         direction: `raise` when any canary's weight rises, or a rollout goes to retire; `fall` when one falls and none rises;
-            `same` when no weight moves, as when a canary is built at prepare.
+            `same` when no weight moves, as when a canary is built at prepare; `unknown` when the base has the file, and neither
+            its text there nor one before it can be read.
         weight: the highest weight that is risen to, in percent; 0 without a raise.
         final: whether something that has served is taken away for good: by a finish, or with its service or adapter.
         sentences: what moves.
+        note: why it is compared with another commit than the base, or with none; empty where it is the base.
     """
 
     stack: str
@@ -44,6 +46,7 @@ class Changed:
     weight: int
     final: bool
     sentences: tuple[str, ...]
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -54,6 +57,7 @@ class Changed:
             "weight": self.weight,
             "final": self.final,
             "changes": list(self.sentences),
+            "note": self.note or None,
         }
 
 
@@ -64,7 +68,7 @@ def changed(base: str) -> list[Changed]:
         base: a commit, branch or tag.
 
     Raises:
-        InputError: when there is no such commit, or a file has problems; all of them at once.
+        InputError: when there is no such commit, or a file of the working tree has problems; all of them at once.
     """
     stacks = find_project().stacks
     repository = Repository.around(stacks / "any")
@@ -86,13 +90,16 @@ def changed(base: str) -> list[Changed]:
 
 def _changed(path: Path, commit: str) -> Changed:
     name = stack_name(path)
-    _, before, after = sides(name, path, commit)
+    compared, after = sides(name, path, commit)
+    if compared.unknown and after is not None:
+        return Changed(name, path, "unknown", 0, False, (), compared.unread)
+    before = compared.side
     moved = [change for change in changes(before and before.meaning, after and after.meaning) if change.moved]
     raised = [change for change in moved if _raises(change)]
     weight = max((change.after.weights.get(str(change.after.to), 0) for change in raised if change.after), default=0)
-    direction = "new" if before is None else "deleted" if after is None else _direction(moved, raised)
+    direction = "deleted" if after is None else "new" if before is None else _direction(moved, raised)
     final = after is not None and any(change.finishes or change.after is None for change in moved)
-    return Changed(name, path, direction, weight, final, tuple(change.sentence for change in moved))
+    return Changed(name, path, direction, weight, final, tuple(change.sentence for change in moved), compared.unread)
 
 
 def _direction(moved: list[Change], raised: list[Change]) -> Direction:
@@ -122,3 +129,5 @@ def render(found: list[Changed], base: str, console: Console) -> None:
         console.print(Text.assemble((stack.stack, "bold"), f"  {stack.direction}{weight}{final}"))
         for sentence in stack.sentences:
             console.print(Text(f"  {sentence}"), soft_wrap=True)
+        if stack.note:
+            console.print(Text.assemble("  ", ("note: ", "cyan"), stack.note), soft_wrap=True)

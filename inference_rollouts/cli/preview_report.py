@@ -6,8 +6,10 @@ program's real guards. The program is the working tree's for both.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from inference_rollouts.cli.project import find_project, open_stack, plan_of, stack_path
@@ -28,6 +30,12 @@ from inference_rollouts.settings.stack_file import StackFile, stack_name
 WORDS = ("refused", "deleted", "replaced", "updated", "created", "protected", "unprotected", "unchanged")
 """What happens to a resource, in the order in which a reader cares."""
 
+LOOKED_AT = 50
+"""Commits of the file in which a valid text is looked for where the base has none."""
+
+COMMIT = re.compile("[0-9a-f]{40,}")
+"""A commit's full hash."""
+
 PAST = {"refuse": "refused", "delete": "deleted", "replace": "replaced", "update": "updated", "create": "created"}
 
 
@@ -44,6 +52,26 @@ class Side:
     def meaning(self) -> tuple[Stack, Plan]:
         """Settings and plan."""
         return self.settings, self.plan
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the working tree's file is compared with.
+
+    Attributes:
+        name: as a person says it.
+        side: its text; None where it does not have the file, or where nothing can be read (`unread`).
+        unread: why it is another text than the one that was asked for, or none; empty where it is that one.
+    """
+
+    name: str
+    side: Side | None
+    unread: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there was a text, and none can be read: what moves cannot be told then."""
+        return self.side is None and self.unread != ""
 
 
 @dataclass(frozen=True)
@@ -75,17 +103,26 @@ class Report:
     Attributes:
         stack: the stack's name.
         file: its file, as it is said.
-        base: what it is compared with, as a person says it.
-        before, after: None where there is no file.
+        compared: what it is compared with.
+        after: None where there is no file.
         operations: of the update; none where there is no update.
     """
 
     stack: str
     file: Path
-    base: str
-    before: Side | None
+    compared: Base
     after: Side | None
     operations: tuple[Operation, ...]
+
+    @property
+    def base(self) -> str:
+        """What it is compared with, as a person says it."""
+        return self.compared.name
+
+    @property
+    def before(self) -> Side | None:
+        """The text that it is compared with; None where there is none."""
+        return self.compared.side
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -94,8 +131,8 @@ class Report:
 
     @cached_property
     def changes(self) -> list[Change]:
-        """The splits that change; none where no update follows."""
-        if self.after is None:
+        """The splits that change; none where no update follows, or where nobody can tell."""
+        if self.after is None or self.compared.unknown:
             return []
         sides = (side and side.meaning for side in (self.before, self.after))
         return [change for change in changes(*sides) if change.moved]
@@ -114,6 +151,8 @@ class Report:
         if self.refusals:
             begun = any(operation.op in ("create", "update", "replace") for operation in self.operations)
             return report_words.refused_headline(begun=begun)
+        if self.compared.unknown:
+            return report_words.compared_with_nothing(len(self.after.plan.services))
         if self.before is None:
             return report_words.new_stack(
                 self.stack, self.base, len(self.after.plan.services), len(self.happens.get("created", ()))
@@ -143,12 +182,15 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What the plan has to say besides."""
-        return [note for service in self.after.plan.services for note in service.notes] if self.after else []
+        """What is to be said besides: of the base, where it is not the one that was asked for, and of the plan."""
+        of_plan = [note for service in self.after.plan.services for note in service.notes] if self.after else []
+        return [self.compared.unread, *of_plan] if self.compared.unread else of_plan
 
     @property
     def added(self) -> list[costs.Nodes]:
-        """Node pools that are new."""
+        """Node pools that are new; none where nobody can tell."""
+        if self.compared.unknown:
+            return []
         nodes = [costs.nodes_of(*side.meaning) if side else [] for side in (self.before, self.after)]
         return costs.added(nodes[0], nodes[1])
 
@@ -186,28 +228,32 @@ def report(stack: str, base: str | None = None) -> Report:
         InputError: when there is nothing to compare, or one of the two has problems.
     """
     path = stack_path(stack)
-    called, before, after = sides(stack, path, base)
-    operations = _operations(before, after) if after else ()
-    return Report(stack_name(path), path, called, before, after, operations)
+    compared, after = sides(stack, path, base)
+    operations = _operations(compared.side, after) if after else ()
+    return Report(stack_name(path), path, compared, after, operations)
 
 
-def sides(stack: str, path: Path, base: str | None) -> tuple[str, Side | None, Side | None]:
-    """The base as a person says it, and the file there and in the working tree.
+def sides(stack: str, path: Path, base: str | None) -> tuple[Base, Side | None]:
+    """The base, and the file in the working tree; None where it is not there.
+
+    A base that is a commit need not have a valid text: what mends the file must not fail on what it mends. The newest valid text
+    before it takes its place, so that what has moved since then is still seen.
 
     Raises:
-        InputError: when it is in neither, or one of the two has problems.
+        InputError: when it is in neither, or when the working tree's, or a base that is a file, has problems.
     """
-    called, data = _base(path, base)
-    if not path.is_file() and data is None:
-        raise InputError([Problem("", report_words.no_stack_file(called), stack)])
-    after = _side(open_stack(stack), path.read_bytes()) if path.is_file() else None
-    return called, None if data is None else _base_side(path, called, data), after
+    # A link to nothing is a file that cannot be read, and not one that is gone.
+    after = _side(open_stack(stack), path.read_bytes()) if path.is_file() or path.is_symlink() else None
+    compared = _base(path, base)
+    if after is None and compared.side is None and not compared.unread:
+        raise InputError([Problem("", report_words.no_stack_file(compared.name), stack)])
+    return compared, after
 
 
-def _base(path: Path, base: str | None) -> tuple[str, bytes | None]:
-    """What to compare with: its name, and its bytes; None where it does not have the file."""
+def _base(path: Path, base: str | None) -> Base:
+    """What to compare with."""
     if base is not None and Path(base).is_file():
-        return base, Path(base).read_bytes()
+        return Base(base, _base_side(path, base, Path(base).read_bytes()))
     repository = Repository.around(path)
     branch = base or repository.main_branch()
     commit = repository.branched_from(branch) if branch and base is None else repository.commit(branch or "HEAD")
@@ -215,7 +261,42 @@ def _base(path: Path, base: str | None) -> tuple[str, bytes | None]:
         raise InputError([Problem("--base", report_words.unknown_base(base))])
     if commit is None and branch is not None:
         raise InputError([Problem("--base", report_words.no_common_commit(branch))])
-    return branch or "HEAD", repository.data(commit, path) if commit else None
+    name = branch or "HEAD"
+    return _at_commit(repository, commit, path, name) if commit else Base(name, None)
+
+
+def _at_commit(repository: Repository, commit: str, path: Path, name: str) -> Base:
+    """The file at a commit, or at the newest one before it where it is valid."""
+    data = repository.data(commit, path)
+    if data is None:
+        return Base(name, None)
+    try:
+        return Base(name, _base_side(path, _short(name), data))
+    except InputError as e:
+        first, more = str(e.problems[0]), len(e.problems) - 1
+    instead, side = _last_valid(repository, commit, path, data)
+    unread = report_words.base_unread(_short(name), first, more, instead, LOOKED_AT)
+    return Base(instead or name, side, unread)
+
+
+def _last_valid(repository: Repository, commit: str, path: Path, broken: bytes) -> tuple[str | None, Side | None]:
+    """The newest commit before one at which the file is valid, and the file there; no text is tried twice."""
+    tried = {broken}
+    for before in islice(repository.log(path, commit), LOOKED_AT):
+        data = repository.data(before.id, path)
+        if data is None or data in tried:
+            continue
+        tried.add(data)
+        try:
+            return _short(before.id), _base_side(path, before.id, data)
+        except InputError:
+            continue
+    return None, None
+
+
+def _short(name: str) -> str:
+    """A commit's hash as people say it; other names as they are."""
+    return name[:10] if COMMIT.fullmatch(name) else name
 
 
 def _base_side(shown: Path, called: str, data: bytes) -> Side:

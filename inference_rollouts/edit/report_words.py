@@ -34,6 +34,23 @@ def no_common_commit(branch: str) -> str:
     return f"this clone has no commit that HEAD and {branch} share (a shallow clone?); fetch more, or give --base REF"
 
 
+def base_unread(base: str, problem: str, more: int, instead: str | None, tried: int) -> str:
+    """The base has the file, with a text that is not valid.
+
+    Args:
+        base: the base, as a person says it.
+        problem: the first one.
+        more: how many others there are.
+        instead: the commit that is compared with in its place; None where none can be read.
+        tried: how many commits were looked at at most.
+    """
+    others = f", and {more} more" if more else ""
+    said = f"the file in {base} has a problem and is not compared with ({problem}{others})"
+    if instead is None:
+        return f"{said}; nor can any of the last {tried} commits that changed it be read: nobody can tell what moves"
+    return f"{said}; {instead} takes its place, the newest commit before it in which the file can be read"
+
+
 # --- reports ----------------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +122,14 @@ def no_operations() -> str:
 def new_stack(stack: str, base: str, services: int, resources: int) -> str:
     """No base to compare with."""
     return f"{stack} is a new stack: {base} has no such file; {services} service{'s' * (services != 1)}, {resources} resources"
+
+
+def compared_with_nothing(services: int) -> str:
+    """The base has no text that can be read, and no commit before it has."""
+    return (
+        f"nobody can tell what moves, since no text of the file before can be read; what follows is a first deployment of all of "
+        f"it: {services} service{'s' * (services != 1)}"
+    )
 
 
 def deleted_stack(stack: str, base: str) -> str:

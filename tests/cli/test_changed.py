@@ -122,3 +122,125 @@ def test_every_problem_of_every_changed_file_at_once(project):
 def test_an_unknown_base_says_so(project):
     answer = project.rollout("changed", "--base", "nowhere")
     assert (answer.code, "nowhere" in answer.err) == (1, True)
+
+
+# --- a base that cannot be read ---------------------------------------------------------------------------------------
+
+
+def broken(project: Project, stack: str = "node-update") -> str:
+    """Commit a problem of a stack's file, and take it out of the working tree again; the text without it."""
+    file = project.file(stack)
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("serving: llm\n", "serving: llmm\n"), "utf-8")
+    project.commit("broken")
+    file.write_text(text, "utf-8")
+    return text
+
+
+def test_a_file_that_is_broken_on_main_blocks_neither_its_repair_nor_a_way_back_of_another_stack(project):
+    broken(project)
+    write(project, "lora-adapter", "prepare")
+
+    assert changed(project) == [("lora-adapter", "fall", 0), ("node-update", "same", 0)]
+    said = project.rollout("changed", "--base", "main").out
+    assert f"the file in {project.git('rev-parse', 'main')[:10]} has a problem and is not compared with" in said
+
+
+def test_a_repair_is_compared_with_the_newest_valid_text_so_a_raise_in_it_is_one(project):
+    broken(project)
+    write(project, "node-update", "50")
+
+    assert changed(project) == [("node-update", "raise", 50)]
+
+
+def test_a_repair_that_goes_back_is_a_way_back(project):
+    broken(project)
+    write(project, "node-update", "prepare")
+
+    assert changed(project) == [("node-update", "fall", 0)]
+
+
+def test_without_any_valid_text_before_the_direction_is_unknown_and_not_new(project):
+    text = project.file("node-update").read_text("utf-8")
+    project.file("other").write_text(text.replace("serving: llm\n", "serving: llmm\n"), "utf-8")
+    project.commit("never valid")
+    project.file("other").write_text(text, "utf-8")
+
+    assert changed(project) == [("other", "unknown", 0)]
+    (entry,) = json.loads(project.rollout("changed", "--base", "main", "--json").out)
+    assert entry["changes"] == []
+    assert "nobody can tell what moves" in entry["note"]
+
+
+def test_a_broken_file_that_is_deleted_is_deleted(project):
+    broken(project)
+    project.file("node-update").unlink()
+
+    assert changed(project) == [("node-update", "deleted", 0)]
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+def linked(project: Project, stack: str, to: str) -> None:
+    """A stack file that is a link."""
+    project.file(stack).unlink(missing_ok=True)
+    project.file(stack).symlink_to(to)
+
+
+def test_a_link_is_changed_when_the_file_that_it_leads_to_is(project):
+    (project.folder / "shared").mkdir()
+    shared = project.folder / "shared" / "nu.yaml"
+    project.file("node-update").rename(shared)
+    linked(project, "node-update", "../shared/nu.yaml")
+    project.commit("linked")
+    assert changed(project) == []
+
+    shared.write_text(shared.read_text("utf-8").replace("stage: 10", "stage: 25"), "utf-8")
+    assert changed(project) == [("node-update", "raise", 25)]
+    assert project.rollout("history", "node-update").code == 0
+
+
+def test_every_stack_that_leads_to_a_changed_file_is_changed_however_many_links_away(project):
+    linked(project, "eu", "Pulumi.node-update.yaml")
+    linked(project, "us", "Pulumi.eu.yaml")
+    project.commit("linked")
+    write(project, "node-update", "25")
+
+    assert changed(project) == [(stack, "raise", 25) for stack in ("eu", "node-update", "us")]
+
+
+def test_a_file_that_becomes_a_link_to_the_same_text_moves_nothing(project):
+    text = project.file("node-update").read_text("utf-8")
+    (project.folder / "nu.yaml").write_text(text, "utf-8")
+    linked(project, "node-update", "../nu.yaml")
+
+    assert changed(project) == [("node-update", "same", 0)]
+
+
+def test_a_link_that_leads_to_another_file_now_is_changed(project):
+    linked(project, "eu", "Pulumi.node-update.yaml")
+    write(project, "base-model", "50")
+    project.commit("linked")
+    linked(project, "eu", "Pulumi.base-model.yaml")
+
+    assert [stack for stack, _, _ in changed(project)] == ["eu"]
+
+
+def test_a_link_whose_file_is_gone_is_a_problem_and_not_a_deleted_stack(project):
+    linked(project, "eu", "Pulumi.node-update.yaml")
+    project.commit("linked")
+    project.file("node-update").unlink()
+    answer = project.rollout("changed", "--base", "main")
+
+    assert (answer.code, answer.err) == (1, "stacks/Pulumi.eu.yaml: cannot be read: No such file or directory\n")
+
+
+def test_a_link_out_of_the_repository_is_read_and_was_not_there_before(project, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "nu.yaml"
+    outside.write_text(project.file("node-update").read_text("utf-8"), "utf-8")
+    linked(project, "eu", str(outside))
+
+    assert changed(project) == [("eu", "new", 0)]
+    project.commit("linked")
+    assert changed(project) == []

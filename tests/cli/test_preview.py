@@ -255,14 +255,91 @@ def test_a_base_that_is_neither_a_file_nor_a_commit_is_a_sentence(project):
     assert answer.err == "--base: --no-such is neither a file nor a commit, branch or tag that this clone knows\n"
 
 
-def test_a_base_with_problems_names_the_base(project):
-    edited(project, "serving: llm", "serving: lm")
+def broken_at_head(project: Project) -> None:
+    """The file has a problem in HEAD and none in the working tree, where it goes up."""
+    edited(project, "serving: llm\n", "serving: lm\n")
     project.commit("broken")
-    edited(project, "serving: lm", "serving: llm")
+    edited(project, "serving: lm\n", "serving: llm\n")
+    edited(project, "stage: 10", "stage: 25")
+
+
+def test_a_base_with_problems_does_not_block_its_repair_and_the_newest_valid_text_takes_its_place(project):
+    broken_at_head(project)
+    before = project.git("rev-parse", "HEAD^")[:10]
+    document = previewed(project)
+
+    assert document["headline"] == "service llm goes up from 10 to 25: llm-new gets 25 % of the traffic, llm keeps 75 %"
+    assert document["base"] == before
+    (note,) = [note for note in document["notes"] if "HEAD" in note]
+    assert note.startswith("the file in HEAD has a problem and is not compared with (stacks/Pulumi.node-update.yaml in HEAD:")
+    assert note.endswith(f"); {before} takes its place, the newest commit before it in which the file can be read")
+    assert note in project.rollout("preview", "node-update").out
+    assert "> the file in HEAD has a problem" in project.rollout("preview", "node-update", "--format", "markdown").out
+
+
+def test_what_is_refused_after_a_base_with_problems_is_refused_still(project):
+    broken_at_head(project)
+    edited(project, "stage: 25", "stage: 100")
+
+    assert project.rollout("preview", "node-update").code == 3
+
+
+def test_without_any_valid_text_before_it_nobody_can_tell_what_moves(project):
+    text = project.file("node-update").read_text("utf-8").replace("serving: llm\n", "serving: lm\n")
+    project.file("prod").write_text(text, "utf-8")
+    project.commit("never valid")
+    project.file("prod").write_text(text.replace("serving: lm\n", "serving: llm\n"), "utf-8")
+    answer = project.rollout("preview", "prod", "--json")
+    document = json.loads(answer.out)
+
+    assert (answer.code, answer.err) == (0, "")
+    assert document["headline"] == (
+        "nobody can tell what moves, since no text of the file before can be read; "
+        "what follows is a first deployment of all of it: 1 service"
+    )
+    assert (document["changes"], document["asked"], document["nodesAdded"]) == ([], [], [])
+    assert "nor can any of the last 50 commits that changed it be read" in document["notes"][0]
+
+
+def test_a_base_that_is_a_file_with_problems_is_refused_since_it_was_asked_for_by_name(project):
+    Path("base.yaml").write_text(
+        project.file("node-update").read_text("utf-8").replace("serving: llm\n", "serving: lm\n"), "utf-8"
+    )
+    answer = project.rollout("preview", "node-update", "--base", "base.yaml")
+
+    assert answer.code == 1
+    assert answer.err.startswith("stacks/Pulumi.node-update.yaml in base.yaml:")
+
+
+def test_when_both_sides_have_problems_those_of_the_working_tree_are_said(project):
+    broken_at_head(project)
+    edited(project, "stage: 25", "stage: 11")
     answer = project.rollout("preview", "node-update")
 
     assert answer.code == 1
-    assert answer.err.startswith("stacks/Pulumi.node-update.yaml in HEAD:")
+    assert answer.err.startswith("stacks/Pulumi.node-update.yaml:")
+
+
+def test_a_stack_file_that_is_a_link_is_compared_with_what_it_led_to(project):
+    (project.folder / "shared").mkdir()
+    shared = project.folder / "shared" / "nu.yaml"
+    project.file("node-update").rename(shared)
+    project.file("node-update").symlink_to("../shared/nu.yaml")
+    document = previewed(project)
+    assert document["headline"] == "nothing changes: the stack file says the same as HEAD"
+
+    project.commit("shared")
+    shared.write_text(shared.read_text("utf-8").replace("stage: 10", "stage: 25"), "utf-8")
+    assert previewed(project)["headline"].startswith("service llm goes up from 10 to 25")
+
+
+def test_a_link_to_nothing_is_a_file_that_cannot_be_read_and_not_one_that_is_deleted(project):
+    project.file("node-update").unlink()
+    project.file("node-update").symlink_to("nowhere.yaml")
+    answer = project.rollout("preview", "node-update")
+
+    assert answer.code == 1
+    assert answer.err == "stacks/Pulumi.node-update.yaml: cannot be read: No such file or directory\n"
 
 
 def test_a_project_outside_git_asks_for_a_base(tmp_path, monkeypatch, project):
