@@ -212,7 +212,7 @@ def _versions(service: str, old: Record, new: Record) -> Iterator[str]:
         if after is None or why is None:
             continue
         canary, in_place = name != new.pools.serving, name in new.in_place
-        changed = changes(*(_without(fields, PICKER, FAILURE_MODE, REPLICAS, BACKEND) for fields in (before, after)))
+        changed = changes(_frozen_fields(before), _frozen_fields(after))
         for_good = [text for path, text in changed.items() if _for_good(path)]
         rest = [text for path, text in changed.items() if not _for_good(path) and not in_place]
         if for_good or rest:
@@ -226,6 +226,10 @@ def _versions(service: str, old: Record, new: Record) -> Iterator[str]:
             yield wording.frozen_picker(service, name, why, list(changed.values()))
         if after.get(REPLICAS) is None and (before.get(REPLICAS) or 1) > 1:
             yield wording.handed_to_an_autoscaler(service, name, why)
+
+
+def _frozen_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return _without(fields, PICKER, FAILURE_MODE, REPLICAS, BACKEND)
 
 
 def _of_the_picker(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:

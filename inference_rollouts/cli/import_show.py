@@ -51,6 +51,8 @@ def _service(service: ServiceFound) -> Iterator[str]:
         yield from (f"  {reason}" for reason in version.why)
     for draft, version in service.drafts.items():
         yield f"{draft}: a version of our own like {version.name}, not built until a rollout moves to it"
+        if version.lacks:
+            yield f"  {words.draft_lacks(version.lacks)}"
 
 
 def _role(version: VersionFound) -> str:

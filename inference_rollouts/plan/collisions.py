@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from inference_rollouts.errors import Problem, all_of, named, path_of
 from inference_rollouts.manifests import adapter_split, endpoint_picker, inference_pool, model_server
@@ -49,7 +49,7 @@ def _rules(services: Iterable[ModelServiceArgs], service: ModelServiceArgs) -> I
     """A rule of one's own may name a pool of the stack while no rollout takes it away."""
     for i, rule in enumerate(service.route.rules):
         for j, backend in enumerate(rule.get("backendRefs") or ()):
-            if backend.get("kind") != "InferencePool":
+            if not isinstance(backend, Mapping) or backend.get("kind") != "InferencePool":
                 continue
             pool, namespace = str(backend.get("name")), str(backend.get("namespace") or service.route.namespace)
             for builder, owner in _builders(services, namespace, pool):

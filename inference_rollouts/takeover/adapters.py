@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,7 @@ class AdaptersFound:
     Attributes:
         adapters: as the stack file has them.
         overrides: sources that a version has for its own base, by version.
-        names: model names that are no adapters.
+        names: model names that are no adapters, as far as is known.
     """
 
     adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -59,19 +60,40 @@ def aliases(pool: str, namespace: str, inventory: Inventory, findings: list[Find
         elif part(found.spec, "poolRef").get("name") != pool:
             continue
         elif found.kind == "InferenceModel":
-            targets = {str(t.get("name")): t.get("weight") for t in parts(found.spec.get("targetModels"))}
-            yield Alias(found, str(found.spec.get("modelName")), targets, found.spec.get("criticality"), "spec.targetModels")
+            path = "spec.targetModels"
+            targets = _targets(found, parts(found.spec.get("targetModels")), "name", path, findings)
+            yield Alias(found, str(found.spec.get("modelName")), targets, found.spec.get("criticality"), path)
         else:
-            yield from _of_a_rewrite(found)
+            yield from _of_a_rewrite(found, findings)
 
 
-def _of_a_rewrite(found: Existing) -> Iterator[Alias]:
+def _of_a_rewrite(found: Existing, findings: list[Finding]) -> Iterator[Alias]:
     for i, rule in enumerate(parts(found.spec.get("rules"))):
+        path = f"spec.rules[{i}]"
+        findings += _not_ours(found, rule, path)
         listed = parts(rule.get("targets")) or parts(rule.get("split"))
-        targets = {str(t.get("modelRewrite")): t.get("weight") for t in listed}
+        targets = _targets(found, listed, "modelRewrite", path, findings)
         names = [str(part(m, "model").get("value")) for m in parts(rule.get("matches"))]
         for name in names or [""]:
-            yield Alias(found, name, targets, path=f"spec.rules[{i}]")
+            yield Alias(found, name, targets, path=path)
+
+
+def _not_ours(found: Existing, rule: Mapping[str, Any], path: str) -> Iterator[Finding]:
+    """What a rule asks for or says beside a model name and its targets."""
+    for key in sorted(rule.keys() - {"matches", "targets", "split"}):
+        yield found.says("cannot", words.rewrite_key(key), f"{path}.{key}")
+    for j, match in enumerate(parts(rule.get("matches"))):
+        for key in sorted(match.keys() - {"model"}):
+            yield found.says("cannot", words.rewrite_key(key), f"{path}.matches[{j}].{key}")
+
+
+def _targets(
+    found: Existing, listed: Sequence[Mapping[str, Any]], key: str, path: str, findings: list[Finding]
+) -> dict[str, int | None]:
+    """Weight by name; a name that comes twice is said, since of its weights one is read."""
+    names = Counter(str(target.get(key)) for target in listed)
+    findings += [found.says("cannot", words.target_twice(name), path) for name, times in names.items() if times > 1]
+    return {str(target.get(key)): target.get("weight") for target in listed}
 
 
 def _of_the_page(found: Existing, pool: str, findings: list[Finding]) -> Iterator[Alias]:
@@ -79,12 +101,14 @@ def _of_the_page(found: Existing, pool: str, findings: list[Finding]) -> Iterato
     here = [v for v in parts(found.spec["versions"]) if part(v, "poolRef").get("name") == pool]
     if not here:
         return
-    targets = {str(v.get("modelName")): v.get("weight") for v in here}
+    targets = _targets(found, here, "modelName", "spec.versions", findings)
     stems = {VERSION_SUFFIX.sub("", name) for name in targets}
     alias = stems.pop() if len(stems) == 1 and "" not in stems else found.name
-    levels = {v.get("criticality") for v in here} - {None}
+    levels = {str(v["criticality"]) for v in here if v.get("criticality") is not None}
     findings.append(found.says("assumed", words.page_versions(alias, list(targets)), "spec.versions"))
-    yield Alias(found, alias, targets, str(levels.pop()) if len(levels) == 1 else None, "spec.versions")
+    if len(levels) > 1:
+        findings.append(found.says("cannot", words.levels_differ(alias, sorted(levels)), "spec.versions"))
+    yield Alias(found, alias, targets, levels.pop() if len(levels) == 1 else None, "spec.versions")
 
 
 def find(versions: Sequence[Any], namespace: str, inventory: Inventory) -> AdaptersFound:
@@ -99,7 +123,7 @@ def find(versions: Sequence[Any], namespace: str, inventory: Inventory) -> Adapt
     for version in versions:
         for alias in aliases(version.pool, namespace, inventory, out.findings):
             if not alias.targets or set(alias.targets) == {alias.name}:
-                out.names.append(alias.name)
+                _take_name(alias, version, out)
             elif not version.managed:
                 out.findings.append(alias.found.says("cannot", words.adapters_of_others(alias.name, version.pool), alias.path))
             else:
@@ -112,8 +136,28 @@ def find(versions: Sequence[Any], namespace: str, inventory: Inventory) -> Adapt
     return out
 
 
+def _take_name(alias: Alias, version: Any, out: AdaptersFound) -> None:
+    """A name that is not spread is a model name, unless the servers do not answer to it as one: then it is an adapter's."""
+    line = version.server.line if version.server else None
+    if line is None or not line.names or alias.name in line.names:
+        out.names.append(alias.name)
+    elif alias.found.kind == "InferenceModel" or alias.name not in line.adapters:
+        message = words.name_of_adapter(alias.name, version.name, line.names)
+        out.findings.append(alias.found.says("cannot", message, alias.path))
+    wanted = _wanted(alias, version)
+    if version.managed and alias.found.kind == "InferenceModel" and alias.found.name != wanted:
+        out.findings.append(alias.found.says("cannot", words.alias_name(alias.name, wanted), "metadata.name"))
+    if alias.criticality not in (None, "Standard"):
+        out.findings.append(alias.found.says("cannot", words.criticality_of_model(alias.name), "spec.criticality"))
+
+
+def _wanted(alias: Alias, version: Any) -> str:
+    """The name that the program gives to the object."""
+    return f"{version.pool}-{naming.object_name(alias.name)}"
+
+
 def _take(alias: Alias, version: Any, inventory: Inventory, out: AdaptersFound) -> None:
-    wanted = f"{version.pool}-{naming.object_name(alias.name)}"
+    wanted = _wanted(alias, version)
     if not alias.name or alias.found.name != wanted:
         message = words.matches_all() if not alias.name else words.alias_name(alias.name, wanted)
         out.findings.append(alias.found.says("cannot", message, alias.path))
@@ -178,4 +222,4 @@ def _objective(objective: Existing, pool: str, out: AdaptersFound) -> None:
             else:
                 out.findings.append(objective.says("cannot", words.odd_priority(priority, sorted(CRITICALITY)), "spec.priority"))
             return
-    out.findings.append(objective.says("left", words.objective_left()))
+    out.findings.append(objective.says("left", words.objective_left(pool)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference_rollouts.takeover.shapes import texts
+from inference_rollouts.takeover.shapes import part, texts
 
 SHELLS = ("sh", "bash", "/bin/sh", "/bin/bash")
 OWN = ("--model", "--served-model-name", "--port", "--enable-lora", "--max-loras", "--max-lora-rank")
@@ -26,6 +27,7 @@ class CommandLine:
         names: the model names it answers to, as far as the flags say so.
         port: where it listens, as far as the flags say so.
         lora: maxLoras and maxRank, where adapters are on.
+        adapters: names of the adapters that it loads by itself (--lora-modules).
         rest: all other words, in their order.
     """
 
@@ -34,6 +36,7 @@ class CommandLine:
     names: tuple[str, ...] = ()
     port: int | None = None
     lora: Mapping[str, int] | None = None
+    adapters: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -68,6 +71,7 @@ def read(container: Mapping[str, Any]) -> CommandLine:
         names=given.get("--served-model-name", (model,) if model else ()),
         port=_number(given.get("--port")),
         lora=_lora(given) if "--enable-lora" in given else None,
+        adapters=tuple(map(_adapter, given.get("--lora-modules", ()))),
         rest=tuple(rest),
         given=given,
     )
@@ -108,6 +112,18 @@ def _written(words: Sequence[str], flag: str, values: Sequence[str]) -> Iterable
 
 def _values(words: Sequence[str], flag: str) -> tuple[str, ...]:
     return next((values for name, values in _flags(words) if name == flag), ())
+
+
+def _adapter(word: str) -> str:
+    """The name in NAME=PATH, or in a JSON object; else the word.
+
+    >>> _adapter("a=/adapters/a"), _adapter('{"name": "b", "path": "/adapters/b"}')
+    ('a', 'b')
+    """
+    try:
+        return str(part(json.loads(word)).get("name", word))
+    except ValueError:
+        return word.partition("=")[0]
 
 
 def _number(values: Sequence[str] | None) -> int | None:

@@ -49,6 +49,14 @@ def on_pool(pool: Existing, inventory: Inventory, *kinds: str) -> Iterator[Exist
             yield found
 
 
+def policies(pool: Existing, inventory: Inventory) -> Iterator[Existing]:
+    """GKE's policies that are attached to the pool, whatever their names are."""
+    for found in inventory.of_kind("HealthCheckPolicy", "GCPBackendPolicy", namespace=pool.namespace):
+        target = part(found.spec, "targetRef")
+        if (target.get("kind"), target.get("name")) == ("InferencePool", pool.name):
+            yield found
+
+
 def api_of(pool: Existing, inventory: Inventory) -> InferenceApi:
     """The API generation: the pool's group, then who else speaks of llm-d's."""
     if pool.group == POOL_GROUP["v1alpha2"]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from inference_rollouts import naming
 from inference_rollouts.manifests.inference_pool import POOL_GROUP
-from inference_rollouts.takeover import normal, words
+from inference_rollouts.takeover import normal, precedence, words
 from inference_rollouts.takeover.findings import Finding
 from inference_rollouts.takeover.inventory import Existing, Inventory
 from inference_rollouts.takeover.shapes import part, parts, texts
@@ -208,17 +208,38 @@ def _around(
         if i == chosen:
             continue
         pinned = _pinned(rule, whole, refs)
-        if pinned and test is None:
+        if pinned and test is None and not any(_order_decides(rule, rules[j]) for j in _overtaking(i, chosen, len(rules))):
             test = pinned
             continue
-        others.append(rule)
         at = f"spec.rules[{i}]"
-        if i > chosen and any(m in whole for m in _matches(rule)):
-            findings.append(route.says("cannot", words.order_matters(chosen), f"{at}.matches"))
+        others.append(_with_backends(route, rule, at, findings))
+        if i > chosen and _order_decides(rule, rules[chosen]):
+            same = any(m in whole for m in _matches(rule))
+            sentence = words.order_matters(chosen) if same else words.order_turns(chosen)
+            findings.append(route.says("cannot", sentence, f"{at}.matches"))
         pools = [ref.name for ref in pool_refs(rule)]
         if pools:
             findings.append(route.says("left", words.kept_pool_rule(pools), at))
     return tuple(others), test
+
+
+def _with_backends(route: Existing, rule: Mapping[str, Any], at: str, findings: list[Finding]) -> Mapping[str, Any]:
+    """A further rule, without backends that are none."""
+    refs = rule.get("backendRefs") or []
+    odd = [j for j, ref in enumerate(refs) if not isinstance(ref, Mapping)]
+    findings += [route.says("cannot", words.no_map(), f"{at}.backendRefs[{j}]") for j in odd]
+    return {**rule, "backendRefs": parts(refs)} if odd else rule
+
+
+def _overtaking(index: int, chosen: int, count: int) -> Iterator[int]:
+    """The rules that a rule would change places with as the test of the rollout, which stands just before the weighted rule."""
+    yield from (j for j in range(index + 1, count) if j != chosen)
+    if index > chosen:
+        yield chosen
+
+
+def _order_decides(rule: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return precedence.order_decides(_matches(rule), _matches(other))
 
 
 def _matches(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -231,15 +252,19 @@ def _pinned(rule: Mapping[str, Any], whole: list[dict[str, Any]], refs: tuple[Po
     if (
         len(here) != 1
         or len(refs) != 2
-        or here[0].name != refs[1].name
+        or (here[0].group, here[0].name) != (refs[1].group, refs[1].name)
+        or here[0].weight == 0
         or rule.keys() - KEPT_BY_US
         or len(rule["backendRefs"]) != 1
+        or rule["backendRefs"][0].keys() - REF
     ):
         return None
-    last = [m["headers"][-1] for m in _matches(rule) if m.get("headers")]
-    if not last or any(header != last[0] or header.keys() != {"name", "value"} for header in last):
+    matches = _matches(rule)
+    headers = [parts(m.get("headers")) for m in matches]
+    last = [listed[-1] if listed else {} for listed in headers]
+    if any(header != last[0] for header in last) or last[0].keys() != {"name", "value"}:
         return None
-    rest = [{**m, "headers": m["headers"][:-1]} for m in _matches(rule) if m.get("headers")]
+    rest = [{**m, "headers": listed[:-1]} for m, listed in zip(matches, headers, strict=True)]
     same = [{key: value for key, value in m.items() if value != []} for m in rest] == whole
     return (str(last[0]["name"]), str(last[0]["value"]), here[0].name) if same else None
 

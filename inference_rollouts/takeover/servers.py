@@ -25,6 +25,9 @@ OWN_ENV = (*TOKENS, "VLLM_ALLOW_RUNTIME_LORA_UPDATING")
 FOLLOWS = {"--tensor-parallel-size": 1, "--shutdown-timeout": 1}
 """Flags that are rendered where nodes and image say so; with their number of values."""
 
+LOAD_TIMEOUT = 1800
+"""Seconds; the default of `loadTimeout`."""
+
 OWN_LABELS = ("app", SERVICE_LABEL, VERSION_LABEL)
 
 
@@ -156,15 +159,20 @@ def details(server: Server) -> dict[str, Any]:
     """What an exact copy needs beside the basics: labels and annotations of the pods, and how long they may load."""
     labels = {k: v for k, v in pod_labels(server.deployment).items() if k not in OWN_LABELS}
     meta = part(server.deployment.spec, "template", "metadata")
-    probe = part(server.container, "startupProbe")
-    times = [probe.get("failureThreshold", 3), probe.get("periodSeconds", 10)]
-    seconds = times[0] * times[1] if probe and all(isinstance(time, int) for time in times) else 1800
+    seconds = load_timeout(server)
     out = {
         "podLabels": labels,
         "podAnnotations": meta.get("annotations"),
-        "loadTimeout": None if seconds == 1800 else duration(seconds),
+        "loadTimeout": None if seconds == LOAD_TIMEOUT else duration(seconds),
     }
     return {key: value for key, value in out.items() if value}
+
+
+def load_timeout(server: Server) -> int:
+    """Seconds that a pod may take to load, as its startup probe says; the default where it has none."""
+    probe = part(server.container, "startupProbe")
+    times = [probe.get("failureThreshold", 3), probe.get("periodSeconds", 10)]
+    return times[0] * times[1] if probe and all(isinstance(time, int) for time in times) else LOAD_TIMEOUT
 
 
 def duration(seconds: int) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inference_rollouts import naming
-from inference_rollouts.takeover import adapters
+from inference_rollouts.takeover import adapters, lacks, words
 from inference_rollouts.takeover.findings import Finding
 from inference_rollouts.takeover.inventory import Existing, Inventory
 from inference_rollouts.takeover.routes import ServiceRoute
@@ -78,11 +78,11 @@ def assemble(out: ServiceFound, shared: dict[str, Any], inventory: Inventory, ar
     found = adapters.find(out.versions, out.namespace, inventory)
     out.findings += found.findings
     external = all(not version.managed for version in out.versions)
-    known = [name for name in (*shared.get("models", ()), *found.names) if name not in found.adapters]
+    known = [*shared.get("models", ()), *(name for name in found.names if name not in found.adapters)]
     config: dict[str, Any] = {}
     if out.namespace != "default":
         config["namespace"] = out.namespace
-    models = list(dict.fromkeys(shared.get("models") or known))
+    models = list(dict.fromkeys(known))
     if models:
         config["models"] = models
     else:
@@ -94,7 +94,7 @@ def assemble(out: ServiceFound, shared: dict[str, Any], inventory: Inventory, ar
         config |= {key: shared[key] for key in ("longestRequest", "backendPolicy") if key in shared and shared[key] != "300s"}
     config["serving"] = out.standing.serving
     config["versions"] = {version.name: _version(version, found) for version in out.versions}
-    _add_drafts(out, config, around)
+    _add_drafts(out, config, inventory, around)
     if found.adapters:
         config["adapters"] = found.adapters
     if rollout := out.standing.rollout():
@@ -131,13 +131,16 @@ def _test(out: ServiceFound) -> dict[str, Any]:
     return {"test": {"header": header, "value": value}}
 
 
-def _add_drafts(out: ServiceFound, config: dict[str, Any], around: Around) -> None:
+def _add_drafts(out: ServiceFound, config: dict[str, Any], inventory: Inventory, around: Around) -> None:
     """Beside each external version one of our own that serves the same: a template, until a rollout moves to it."""
     for version in out.versions:
         name = label(f"{version.name[: 40 - len(DRAFT)]}{DRAFT}")
         if version.draft and name not in around.taken:
             around.taken[name] = around.name
-            out.drafts[name] = version
+            assert version.exists is not None, "what has a draft was read"
+            assert version.server is not None, "what has a draft was read"
+            missing = lacks.draft(version.exists, version.server, version.draft, config, inventory)
+            out.drafts[name] = replace(version, lacks=tuple(missing))
             config["versions"][name] = dict(version.draft)
 
 
@@ -155,6 +158,7 @@ def _comment(out: ServiceFound, found: adapters.AdaptersFound) -> None:
             "how to manage it fully: the same server as a version of our own, not built until a rollout moves to it",
             f"(look it through, then: rollout start STACK {out.name} --to {name})",
             *version.guessed,
+            *([words.draft_lacks(version.lacks)] if version.lacks else []),
         ]
     for name, text in found.comments.items():
         out.comments["adapters", name] = [f"read from {text}"]

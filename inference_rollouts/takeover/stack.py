@@ -117,7 +117,7 @@ def _gateway(found: Sequence[ServiceRoute]) -> dict[str, Any]:
         (str(ref.get("name")), ref.get("namespace"))
         for route in found
         for ref in route.parents
-        if "kind" not in ref and "group" not in ref
+        if "kind" not in ref and "group" not in ref and isinstance(ref.get("namespace", ""), str)
     )
     if not parents:
         return {"name": "gateway"}

@@ -65,6 +65,7 @@ class VersionFound:
         why: why it is external; empty for one that is managed.
         draft: the keys of a version of our own that serves the same, as far as they could be read; None for none.
         guessed: what is in no manifest, one sentence each: of the version, or of its draft.
+        lacks: what stands and the draft has not, a few words each.
     """
 
     name: str
@@ -73,6 +74,7 @@ class VersionFound:
     why: tuple[str, ...] = ()
     draft: Mapping[str, Any] | None = None
     guessed: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
     exists: Existing | None = None
     server: Server | None = None
     sources: tuple[Existing, ...] = field(default=())
@@ -98,15 +100,18 @@ def find(name: str, pool: str, exists: Existing | None, inventory: Inventory, ar
     for nodes in servers.nodes(server, inventory, gke=around.gke):
         config = _guess(name, exists, server, inventory, nodes)
         reasons, settled = _judged(name, config, server, inventory, around)
+        reasons += _beside(exists, inventory)
         if not reasons:
-            return VersionFound(name, pool, settled, (), None, _guesses(nodes), exists, server, sources)
+            return VersionFound(name, pool, settled, (), None, _guesses(nodes), (), exists, server, sources)
         why = why or tuple(reasons)
     made = [p for p in pickers.deployments(exists, inventory) if pickers.made_by_helm(p)]
     why += tuple(words.by_helm(p.title, p.release) for p in made)
     nodes = next(iter(servers.nodes(server, inventory, gke=around.gke)))
-    draft = {"nodes": dict(nodes.config), "server": servers.basics(server, inventory)}
+    draft = {"nodes": dict(nodes.config), "server": _options(server, inventory, nodes)}
+    if (seconds := servers.load_timeout(server)) > servers.LOAD_TIMEOUT:
+        draft["server"]["loadTimeout"] = servers.duration(seconds)
     guessed = (*_guesses(nodes), *map(words.token_in_clear, servers.tokens_in_clear(server)))
-    return VersionFound(name, pool, external, why, _filled(draft), guessed, exists, server, sources)
+    return VersionFound(name, pool, external, why, _filled(draft), guessed, (), exists, server, sources)
 
 
 def _no_server(pool: Existing, found: list[Existing]) -> str:
@@ -121,12 +126,7 @@ def _no_server(pool: Existing, found: list[Existing]) -> str:
 def _guess(name: str, pool: Existing, server: Server, inventory: Inventory, nodes: Nodes) -> dict[str, Any]:
     names = {"server": server.deployment.name, "pool": pool.name, "picker": str(pickers.reference(pool).get("name"))}
     default = {"server": name, "pool": name, "picker": f"{name}-epp"}
-    options = {**servers.basics(server, inventory), **servers.details(server)}
-    if not nodes.follows:
-        options["args"] = list(server.line.rest)
-    resources = server.container.get("resources")
-    if resources and not ("accelerator" in nodes.config and _takes_accelerators_alone(resources)):
-        options["resources"] = resources
+    options = {**_options(server, inventory, nodes), **servers.details(server)}
     out = {
         "nodes": dict(nodes.config),
         "server": {key: value for key, value in options.items() if value},
@@ -134,6 +134,17 @@ def _guess(name: str, pool: Existing, server: Server, inventory: Inventory, node
         "names": {key: value for key, value in names.items() if value != default[key]},
     }
     return {key: value for key, value in out.items() if value}
+
+
+def _options(server: Server, inventory: Inventory, nodes: Nodes) -> dict[str, Any]:
+    """The keys of `server` beside the nodes that it runs on: what follows from these is not written."""
+    out = servers.basics(server, inventory)
+    if not nodes.follows:
+        out["args"] = list(server.line.rest)
+    resources = server.container.get("resources")
+    if resources and not ("accelerator" in nodes.config and _takes_accelerators_alone(resources)):
+        out["resources"] = resources
+    return out
 
 
 def _takes_accelerators_alone(resources: Mapping[str, Any]) -> bool:
@@ -164,6 +175,16 @@ def _judged(
     elif scaler and scaler.name != server.deployment.name:
         reasons.append(words.second_scaler(scaler.title, server.deployment.name))
     return reasons, config
+
+
+def _beside(pool: Existing, inventory: Inventory) -> Iterator[str]:
+    """What acts on a pool and its picker, and would meet one of ours there, one sentence an object."""
+    for picker in pickers.deployments(pool, inventory):
+        if scaler := servers.scaler_of(picker, inventory):
+            yield words.picker_scaler(scaler.title, picker.title)
+    for policy in pickers.policies(pool, inventory):
+        if policy.name != pool.name:
+            yield words.second_policy(policy.title, pool.name)
 
 
 def _rendered(name: str, config: Mapping[str, Any], around: Surroundings) -> ServedVersionArgs:

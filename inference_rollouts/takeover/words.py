@@ -104,7 +104,7 @@ def no_parents() -> str:
 
 
 def no_map() -> str:
-    """A rule that is none."""
+    """A rule or a backend that is none."""
     return "is no map; mend it, then import again"
 
 
@@ -165,6 +165,14 @@ def weights_odd(weights: Sequence[object]) -> str:
 def order_matters(chosen: int) -> str:
     """A rule that would overtake another."""
     return f"asks for the same requests as rule {chosen}, which stands before it and wins; in a stack file further rules come first: take this one out"
+
+
+def order_turns(chosen: int) -> str:
+    """A rule that would overtake another for what both can match."""
+    return (
+        f"can match what rule {chosen} matches too, and neither is more specific, so rule {chosen}, which stands before it, wins; in a "
+        f"stack file further rules come first, and this one would win: give rule {chosen} a match more (a header), or put this rule before it if it may win"
+    )
 
 
 def kept_pool_rule(pools: Sequence[str]) -> str:
@@ -254,6 +262,21 @@ def second_scaler(title: str, wanted: str) -> str:
     return f"{title} would get a second one beside it, {wanted}, and two on one Deployment stop scaling it"
 
 
+def picker_scaler(title: str, picker: str) -> str:
+    """An autoscaler of a picker, which would be set back at every update."""
+    return f"{title} scales {picker}, and an endpoint picker here has a fixed number of replicas"
+
+
+def second_policy(title: str, wanted: str) -> str:
+    """A policy under another name than ours."""
+    return f"{title} would get a second one beside it, {wanted}, and of two policies of a kind on one pool one has no effect"
+
+
+def draft_lacks(what: Sequence[str]) -> str:
+    """What stands, and what its copy has not."""
+    return f"it lacks what stands there besides: {all_of(what)}; add what it needs (podSpec, autoscaling, endpointPicker, …)"
+
+
 def token_in_clear(variable: str) -> str:
     """A token that stands in a manifest, and goes into no stack file."""
     return f"{variable} holds a token in clear text there, which is not copied: put it in a Secret, and name that (tokenSecret)"
@@ -273,6 +296,34 @@ def adapters_of_others(name: str, pool: str) -> str:
         f"{named(name)} is spread over adapters on pool {pool}, which stays somebody else's, and adapters need a version that this package "
         "builds; it keeps working there, but a version that you move to does not know it: build that version with adapters first"
     )
+
+
+def name_of_adapter(name: str, version: str, served: Sequence[str]) -> str:
+    """A name that clients send, and that is no name of the model."""
+    return (
+        f"{named(name)} is a name that clients send, and the servers of {version} answer as a model to {all_of(served)} only, so it is an "
+        "adapter's; it keeps working there, but a version that you move to does not know it: build that version with adapters first"
+    )
+
+
+def criticality_of_model(name: str) -> str:
+    """A criticality of a model name, which only adapters have."""
+    return f"ranks requests for {named(name)}, and in a stack file only adapters have a criticality, so what this package builds ranks it as Standard; make it Standard before that, if that will do"
+
+
+def rewrite_key(key: str) -> str:
+    """What a rewrite has, and ours has not."""
+    return f"{key} of a rewrite has no place in a stack file, and would be lost; an adapter is asked for by its name alone"
+
+
+def target_twice(name: str) -> str:
+    """Two weights of one target."""
+    return f"{named(name)} is listed more than once; make it one target, with the sum of its weights"
+
+
+def levels_differ(name: str, levels: Sequence[str]) -> str:
+    """Two criticalities of one name."""
+    return f"the criticality of {named(name)} is {all_of(levels)}, and an adapter has one; make them equal"
 
 
 def matches_all() -> str:
@@ -308,9 +359,12 @@ def odd_priority(priority: object, known: Sequence[int]) -> str:
     return f"{shown(priority)} is none of the priorities that criticality has ({one_of(known)})"
 
 
-def objective_left() -> str:
+def objective_left(pool: str) -> str:
     """An objective that belongs to no adapter."""
-    return "ranks requests that name it, and belongs to no adapter; it stays as it is"
+    return (
+        f"ranks requests that name it, and belongs to no adapter; it stays as it is, on pool {pool} alone: make one for the pool of a "
+        "version that you move to"
+    )
 
 
 def no_route_to(pool: str) -> str:

@@ -85,5 +85,8 @@ def test_a_rule_of_ones_own_names_no_pool_that_a_rollout_may_take_away():
     assert problem.startswith(
         "services.llm.route.rules[0].backendRefs[0].name: llm is the pool of services.llm.versions.llm, which has a rollout"
     )
+    service["route"]["rules"] = [{"backendRefs": ["llm"]}]
+    assert plan_for(load(config)), "the API server judges what is no backend"
+    service["route"]["rules"] = [{"backendRefs": [backend]}]
     del service["rollout"], service["versions"]["llm-new"]
     assert plan_for(load(config)), "at rest nothing takes it away"

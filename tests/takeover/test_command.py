@@ -49,6 +49,15 @@ def test_the_files_are_written_and_valid(project: Path) -> None:
     assert (entry["id"], entry["logicalName"]) == ("serving/llm-route", "llm")
 
 
+def test_what_a_draft_lacks_is_in_the_report(project: Path) -> None:
+    team = project / "team.yaml"
+    team.write_text(team.read_text("utf-8").replace("failureMode: FailOpen", "failureMode: FailClose"), "utf-8")
+    ended = command("import", "team.yaml", *GKE, "--stack", "prod")
+
+    assert ended.code == 0
+    assert "    it lacks what stands there besides: the endpoint picker's failureMode; add what it needs" in ended.out
+
+
 def test_a_folder_of_rendered_objects_is_read_and_the_files_go_where_they_are_sent(project: Path) -> None:
     (project / "rendered").mkdir()
     for name, text in rendered_texts("node-update").items():

@@ -26,7 +26,7 @@ KNOWN_LOSSES: dict[str, tuple[str, ...]] = {
     # The ComputeClass says no accelerator: what followed from it is written out, to the same pods.
     "existing-nodes": ("accelerator_resource", "tolerate", "args", "resources", "pod_spec"),
     # A Gateway is used, never taken over.
-    "gateway-create": ("gateway",),
+    "gateway-create": ("gateway", "createdGateway"),
     # The model of a server that is not vLLM is only a word of its arguments.
     "openai": ("model",),
     # The mark of what test traffic has tried; it changes with the node pool.

@@ -47,6 +47,7 @@ def ref(name: str, weight: Any = None, **over: Any) -> dict[str, Any]:
 
 
 RULE = "spec.rules[0]"
+HEADER = {"headers": [{"name": "x-a", "value": "1"}]}
 WRITER = {"managedFields": [{"manager": "argo-rollouts", "operation": "Update"}]}
 OWNER = {"ownerReferences": [{"kind": "LLMInferenceService", "name": "chat", "controller": True}]}
 
@@ -76,6 +77,7 @@ OWNER = {"ownerReferences": [{"kind": "LLMInferenceService", "name": "chat", "co
         ({"spec": {"parentRefs": []}}, "spec.parentRefs", "nothing sends requests to this route"),
         ({"more": [{"backendRefs": [{"name": "svc", "port": 80}]}]}, "spec.rules[1].matches", "the same requests as rule 0"),
         ({"more": ["x"]}, "spec.rules[1]", "is no map"),
+        ({"before": [{"matches": [HEADER], "backendRefs": ["x"]}]}, "spec.rules[0].backendRefs[0]", "is no map"),
         ({"meta": WRITER}, "metadata.managedFields", "argo-rollouts writes this route"),
         ({"meta": OWNER}, "metadata.ownerReferences", "LLMInferenceService chat owns this route"),
     ],
@@ -163,6 +165,12 @@ def test_two_services_that_ask_for_the_same_requests_are_refused_by_the_validati
     found = taken_objects([route(), route(meta={"name": "again"})])
 
     assert any("asks for the same requests as service" in s for s in sentences(found, "cannot"))
+
+
+def test_a_parent_whose_namespace_is_no_text_is_refused_by_the_validation() -> None:
+    found = taken_objects([route(spec={"parentRefs": [{"name": "gw", "namespace": {"a": 1}}]})])
+
+    assert any("route.parentRefs" in f.path for f in found.of("cannot"))
 
 
 def test_what_a_route_says_beside_its_rules_is_not_lost() -> None:
