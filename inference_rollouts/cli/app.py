@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from inference_rollouts.cli.output import takes_every_character
 from inference_rollouts.cli.project import complete_stack, open_stack, plan_of
 from inference_rollouts.errors import InputError
 from inference_rollouts.settings.stack_file import StackFile
@@ -54,8 +55,8 @@ def console() -> Console:
 
 
 def print_json(document: Any) -> None:
-    """A JSON document, and nothing else, on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """A JSON document, and nothing else, on stdout; with escapes where its encoding lacks characters."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=not takes_every_character()) + "\n")
 
 
 def read_stacks(stacks: list[str]) -> list[StackFile]:

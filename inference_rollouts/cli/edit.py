@@ -1,12 +1,13 @@
 """`rollout start`, `advance`, `rollback` and `finish`: edit the stack file, show what changes, ask, write, say what comes next.
 
 Without --yes a terminal is asked, and no is the default. Where nobody can be asked (a pipe, --json) nothing is written and the
-exit code is 1: so a script that forgets --yes fails instead of waiting, and gets the diff.
+exit code is 1: so a script that forgets --yes fails instead of waiting, and gets the diff. With --yes the file is written even if
+stdout cannot be; without, nothing is written that could not be shown.
 """
 
 from __future__ import annotations
 
-import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from inference_rollouts.cli.app import print_json
+from inference_rollouts.cli.output import dispensable, is_lost
 from inference_rollouts.cli.project import find_project, is_path, open_stack
 from inference_rollouts.edit import operations, target, words
 from inference_rollouts.edit.differences import unified
@@ -146,6 +149,8 @@ def _staged(opened: Opened, name: str | None, decide: Callable[[Target], target.
 
 def _run(stack: str, find: Callable[[Opened], Outcome], how: How) -> None:
     """Read, decide, show, ask, write, say what comes next."""
+    if how.yes:
+        dispensable()
     it = opened(stack)
     file = it.file
     try:
@@ -160,6 +165,8 @@ def _run(stack: str, find: Callable[[Opened], Outcome], how: How) -> None:
     if outcome.edited and written:
         replace_file(file.path, it.data, outcome.edited.data)
     _answer(it, outcome, diff, written, how)
+    if written and is_lost():
+        sys.stderr.write(f"{words.wrote(file.path)}\n")
     if outcome.edited and not written:
         raise typer.Exit(1)
 
@@ -175,6 +182,7 @@ def opened(stack: str) -> Opened:
 
 
 def _refused(it: Opened, refused: Refused, how: How) -> None:
+    dispensable()  # a refusal is one, also where its document is lost
     sys.stderr.write(f"{refused}\n")
     if how.as_json:
         answer = {
@@ -183,7 +191,7 @@ def _refused(it: Opened, refused: Refused, how: How) -> None:
             "changed": False,
             "refused": str(refused).splitlines(),
         }
-        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+        print_json(answer)
 
 
 def _bytes(path: Path) -> bytes:
@@ -213,13 +221,19 @@ def _style(line: str) -> str:
 
 
 def may_write(question: str, how: How) -> bool:
-    """Whether the answer is yes; where nobody can be asked, it is no."""
+    """Whether the answer is yes; where nobody can be asked, it is no.
+
+    Raises:
+        NoOutput: when what there is to agree to could not be shown.
+    """
     if how.yes:
         return True
     if how.as_json or not sys.stdin.isatty():
         sys.stderr.write(f"{words.not_asked()}\n")
         return False
+    sys.stdout.flush()
     if typer.confirm(question, default=False):
+        dispensable()  # what is agreed to is done, and to its end
         return True
     sys.stderr.write(f"{words.declined()}\n")
     return False
@@ -240,7 +254,7 @@ def _answer(opened: Opened, outcome: Outcome, diff: str, written: bool, how: How
             "diff": diff,
             "next": following,
         }
-        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+        print_json(answer)
     elif written:
         how.console.print(Text(words.wrote(opened.file.path)))
         how.console.print(Text.assemble("Next: ", (following[0], "bold"), ", then ", (following[1], "bold")), soft_wrap=True)
@@ -248,8 +262,8 @@ def _answer(opened: Opened, outcome: Outcome, diff: str, written: bool, how: How
 
 def commands(opened: Opened) -> list[str]:
     """What brings the edit to the cluster."""
-    more = "" if _of_project(opened) else f" --config-file {opened.file.path}"
-    return [f"pulumi {verb} -s {opened.file.stack}{more}" for verb in ("preview", "up")]
+    more = "" if _of_project(opened) else f" --config-file {shlex.quote(str(opened.file.path))}"
+    return [f"pulumi {verb} -s {shlex.quote(opened.file.stack)}{more}" for verb in ("preview", "up")]
 
 
 def _of_project(opened: Opened) -> bool:

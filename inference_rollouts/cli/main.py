@@ -9,6 +9,7 @@ from importlib import import_module
 import typer
 
 from inference_rollouts.cli.app import app
+from inference_rollouts.cli.output import streams
 from inference_rollouts.errors import InputError
 
 COMMANDS = {
@@ -46,15 +47,14 @@ def _load_for(arguments: list[str]) -> None:
 
 
 def run() -> None:
-    """Entry point: problems in the input become sentences and exit code 1."""
-    _load_for(sys.argv[1:])
-    try:
-        app()
-    except InputError as e:
-        sys.stderr.write(f"{e}\n")
-        sys.exit(1)
-    except BrokenPipeError:
-        sys.exit(1)
+    """Entry point: problems in the input, and with stdout, become sentences and exit code 1."""
+    with streams():
+        _load_for(sys.argv[1:])
+        try:
+            app()
+        except InputError as e:
+            sys.stderr.write(f"{e}\n")
+            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,30 @@
 """`rollout rollback --now`: break-glass. The live weights first, read back; then the stack file; then what to run.
 
-It needs the stack file for names, and the rights to get and patch the route and the splits; no Pulumi, lock or pull request.
-How an object is written, and why so: observe/patch.
+It needs the stack file for names, and the rights to get and patch the route and the splits; no Pulumi, lock or pull request. A
+file that cannot be used, and a stdout that cannot be written, do not hold it up: see now_names and output. How an object is
+written, and why so: observe/patch.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import typer
 
-from inference_rollouts.cli import edit
+from inference_rollouts.cli import edit, now_names
 from inference_rollouts.cli.edit import How
 from inference_rollouts.cli.now_plan import Rollback, edit_file, look, question, warn
 from inference_rollouts.cli.now_said import answer, failure, show
+from inference_rollouts.cli.output import dispensable, is_lost
 from inference_rollouts.cli.who import who
-from inference_rollouts.edit import live_words, target
+from inference_rollouts.edit import live_words, words
 from inference_rollouts.edit.writing import replace_file
 from inference_rollouts.errors import InputError
 from inference_rollouts.manifests.inference_pool import POOL_GROUP
 from inference_rollouts.observe.patch import NotWritten, Now, Writer, write
-from inference_rollouts.plan import plan_for
 
 
 def rollback_now(stack: str, name: str | None, how: How) -> None:
@@ -32,20 +34,25 @@ def rollback_now(stack: str, name: str | None, how: How) -> None:
         InputError: when file or cluster cannot be read, or nothing there can be written.
         typer.Exit: 1 when nothing, or not everything, was written.
     """
+    if how.yes:
+        dispensable()
     try:
         _rollback_now(stack, name, how)
     except InputError as e:
+        dispensable()  # the sentence comes on stderr
         if how.as_json:  # raised before the answer alone, so there is one document
             failure(stack, e)
         raise
 
 
 def _rollback_now(stack: str, name: str | None, how: How) -> None:
-    opened = edit.opened(stack)
-    found = target.under_way(opened.file.settings(), opened.name, name)
-    service = next(s for s in plan_for(opened.file.settings()).services if s.name == found.place.service)
-    writer, rollback = look(opened, found, service)
-    edit_file(rollback)
+    names = now_names.find(stack, name)
+    writer, rollback = look(names.opened, names.found, names.service)
+    if names.commit:
+        rollback.skipped.append(names.left_alone)
+        rollback.problem = names.to_mend(rollback.stage or "prepare")
+    else:
+        edit_file(rollback)
     if not how.yes:
         warn(rollback, writer)
     if not how.as_json:
@@ -57,6 +64,8 @@ def _rollback_now(stack: str, name: str | None, how: How) -> None:
     if how.yes:
         warn(rollback, writer)
     answer(rollback, how, agreed=agreed)
+    if agreed and is_lost():
+        _say_again(rollback)
     if rollback.failed or rollback.problem or (not agreed and (rollback.to_write or rollback.edited)):
         raise typer.Exit(1)
 
@@ -76,6 +85,14 @@ def _write(rollback: Rollback, writer: Writer) -> None:
             rollback.failed.append(live_words.of_another_shape(step.status.at, f"{type(e).__name__}: {e}"))
     if rollback.to_write and not rollback.failed:
         rollback.notes += _afterwards(rollback)
+
+
+def _say_again(rollback: Rollback) -> None:
+    """On stderr, what was written: stdout could not tell."""
+    for step, done, seconds in rollback.written:
+        sys.stderr.write(f"{live_words.written_now(step.status.at, done.after, seconds)}\n")
+    if rollback.edited:
+        sys.stderr.write(f"{words.wrote(rollback.opened.file.path)}\n")
 
 
 def _afterwards(rollback: Rollback) -> Iterator[str]:

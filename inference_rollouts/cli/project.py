@@ -34,7 +34,10 @@ def find_project(start: Path | None = None) -> Project:
     Raises:
         InputError: when there is none.
     """
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise InputError([Problem("", "the working directory is gone; go to the project's folder")]) from None
     for folder in (here, *here.parents):
         file = folder / "Pulumi.yaml"
         if not file.is_file():
@@ -94,7 +97,7 @@ def shown(path: Path) -> Path:
     """As short as it can be said from here."""
     try:
         return path.relative_to(Path.cwd())
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         return path
 
 

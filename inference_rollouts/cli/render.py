@@ -1,7 +1,8 @@
 """`rollout render`: the Kubernetes objects of the stage as YAML, one file each, for kubectl and GitOps users.
 
-They are what the real program registers, without the annotations that only Pulumi reads. A folder is replaced as a whole, and
-only one that is empty or that holds nothing but what was rendered before.
+They are what the real program registers, without the annotations that only Pulumi reads, and the same bytes for the same stack
+file. A folder is replaced as a whole, and only one that is empty or that holds nothing but what was rendered before; the one that
+somebody stands in stays, and its files are replaced one by one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -31,6 +32,9 @@ from inference_rollouts.settings.stack_file import StackFile
 
 MARKER = ".rollout-render"
 """File that names the others: what render wrote, and may replace."""
+
+FIRST = ("apiVersion", "kind", "metadata", "spec")
+"""Keys that begin a manifest; all others are in the order of the alphabet, as no other order is the same in each run."""
 
 OF_PULUMI = "pulumi.com/"
 KUBERNETES = "kubernetes:"
@@ -79,7 +83,7 @@ def _object(registration: Registration) -> dict[str, Any]:
     manifest["metadata"].pop("annotations", None)
     if kept:
         manifest["metadata"]["annotations"] = kept
-    return {**{key: manifest[key] for key in ("apiVersion", "kind", "metadata")}, **manifest}
+    return manifest
 
 
 def file_name(manifest: Mapping[str, Any]) -> str:
@@ -93,13 +97,20 @@ def file_name(manifest: Mapping[str, Any]) -> str:
 
 
 def text_of(manifest: Mapping[str, Any]) -> str:
-    """A manifest as YAML that YAML 1.1 parsers, as kubectl's, read as it is meant."""
+    """A manifest as YAML that YAML 1.1 parsers, as kubectl's, read as it is meant; the order of its keys makes no difference."""
     yaml = YAML()
     yaml.width = 1_000_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
-    yaml.dump(_quoted(manifest), out)
+    first = {key: manifest[key] for key in FIRST if key in manifest}
+    yaml.dump(_quoted({**first, **_ordered(manifest)}), out)
     return out.getvalue()
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _quoted(value: Any) -> Any:
@@ -126,22 +137,27 @@ def write(found: Rendered, folder: Path) -> None:
         InputError: when it holds what render did not write, or cannot be written.
     """
     place = folder.resolve()
-    _refuse_foreign(place, folder)
+    known = _refuse_foreign(place, folder)
+    stays = place == Path.cwd().resolve()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place if stays else place.parent))
         try:
             _fill(draft, found)
-            _swap(draft, place)
+            if stays:
+                _refill(draft, place, known)
+            else:
+                _swap(draft, place)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as e:
         raise InputError([Problem("", words.not_written(e.strerror or str(e)), str(folder))]) from None
 
 
-def _refuse_foreign(place: Path, folder: Path) -> None:
+def _refuse_foreign(place: Path, folder: Path) -> list[str]:
+    """The files that are there already, all of them by render."""
     if not place.exists():
-        return
+        return []
     if not place.is_dir():
         raise InputError([Problem("", report_words.no_folder(), str(folder))])
     present = sorted(path.name for path in place.iterdir())
@@ -151,14 +167,42 @@ def _refuse_foreign(place: Path, folder: Path) -> None:
     foreign = [name for name in present if name not in known]
     if foreign:
         raise InputError([Problem("", report_words.foreign_files(foreign), str(folder))])
+    return present
 
 
 def _fill(draft: Path, found: Rendered) -> None:
-    for name, text in {**found.files, MARKER: "".join(f"{name}\n" for name in found.files)}.items():
+    for name, text in {**found.files, MARKER: _marker(found.files)}.items():
         (draft / name).write_text(text, "utf-8", newline="\n")
     umask = os.umask(0)
     os.umask(umask)
     draft.chmod(0o777 & ~umask)
+
+
+def _marker(names: Iterable[str]) -> str:
+    return "".join(f"{name}\n" for name in names)
+
+
+def _refill(draft: Path, place: Path, known: Sequence[str]) -> None:
+    """The new files in the place of the old ones, in a folder that stays. A run that ends in between leaves files of both, all
+    of which its list names: so the next run can go on.
+    """
+    new = sorted(path.name for path in draft.iterdir() if path.name != MARKER)
+    both = draft / f"{MARKER}.both"
+    both.write_text(_marker(sorted({*new, *known, draft.name} - {MARKER})), "utf-8", newline="\n")
+    os.replace(both, place / MARKER)
+    for name in new:
+        os.replace(draft / name, place / name)
+    for name in known:
+        if name not in (*new, MARKER):
+            _remove(place / name)
+    os.replace(draft / MARKER, place / MARKER)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():  # the draft of a run that was killed
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _swap(draft: Path, place: Path) -> None:

@@ -14,14 +14,14 @@ NOT_IN_FLOW = re.compile(r"[,\[\]{}]")
 """What ends an unquoted scalar inside braces."""
 
 
-def set_scalar(doc: Document, at: Keys, value: Stage | str, *, quoted_like: Keys | None = None) -> Document:
+def set_scalar(doc: Document, at: Keys, value: Stage | str, *, quotes: str | None = None) -> Document:
     """Another value for a key.
 
     Args:
         doc: the document.
         at: where the key is.
         value: a number is written without quotes; text keeps the quotes that stand there.
-        quoted_like: whose quotes text gets where a number stands: a number has none.
+        quotes: those that text gets where a number stands, which has none of its own; None for none.
 
     Raises:
         InputError: when the value cannot be edited there.
@@ -30,12 +30,18 @@ def set_scalar(doc: Document, at: Keys, value: Stage | str, *, quoted_like: Keys
     if node.kind != "scalar":
         doc.map_at(at)
         raise doc.refused(at, words.no_map())
-    style = node.style if node.style in ("'", '"') else None
-    if style is None and quoted_like and re.fullmatch("[0-9]+", node.text):
-        other = doc.pair(quoted_like).value
-        style = other.style if other.kind == "scalar" and other.style in ("'", '"') else None
-    text = yaml_text.scalar(value, style)
+    text = yaml_text.scalar(value, quotes if is_number(node) else quotes_of(node))
     return doc.replaced(node.start, node.end, text if node.end > node.start else f" {text}")
+
+
+def is_number(node: Node) -> bool:
+    """Whether a whole number stands there."""
+    return node.kind == "scalar" and node.style is None and re.fullmatch("[0-9]+", node.text) is not None
+
+
+def quotes_of(node: Node) -> str | None:
+    """The quotes around a text; None for none."""
+    return node.style if node.kind == "scalar" and node.style in ("'", '"') else None
 
 
 def add(doc: Document, at: Keys, value: Any, source: Pair | None = None) -> Document:

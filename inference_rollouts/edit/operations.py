@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,28 @@ class Meant:
     by_hand: str
 
 
-def set_stage(file: StackFile, doc: Document, place: Place, stage: Stage) -> Document:
+def set_stage(file: StackFile, doc: Document, place: Place, stage: Stage, *, earlier: Iterable[bytes] | None = None) -> Document:
     """A rollout at another stage.
+
+    Args:
+        file: as it was read.
+        doc: its text.
+        place: whose rollout.
+        stage: where it goes.
+        earlier: texts of the file before this one, newest first, that tell the quotes of a word where a number stands now;
+            None for those that Git has.
 
     Raises:
         InputError: when it cannot be edited safely, or the result has a problem.
     """
     at = (*place.path, "rollout", "stage")
     meant = Meant(at, meaning.with_stage(file.config, place, stage), words.set_by_hand(path_of(*at), stage))
-    edited = keys.set_scalar(doc, at, stage, quoted_like=(*at[:-1], "to"))
+    quotes = None
+    if isinstance(stage, str) and keys.is_number(doc.pair(at).value):
+        from inference_rollouts.edit import stage_quotes  # Git is asked where it is needed only
+
+        quotes = stage_quotes.found(doc, place, earlier)
+    edited = keys.set_scalar(doc, at, stage, quotes=quotes)
     return checked(doc, edited, meant)
 
 

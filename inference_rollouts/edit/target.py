@@ -5,6 +5,7 @@ Going up is judged here on the file: the deployed stage is not known without the
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -53,8 +54,8 @@ class Target:
         return stages.ladder(self.split.steps)
 
     def command(self, verb: str) -> str:
-        """The command line of a verb for this rollout."""
-        return f"rollout {verb} {self.stack} {self.place}"
+        """The command line of a verb for this rollout, as a shell takes it."""
+        return f"rollout {verb} {shlex.quote(self.stack)} {shlex.quote(str(self.place))}"
 
     def at(self, stage: Stage) -> Split:
         """The split at another stage."""
@@ -120,7 +121,7 @@ def under_way(stack: Stack, name: str, wanted: str | None) -> Target:
         return found
     if not rolling:
         startable = [str(target.place) for target in targets(stack, name) if len(target.versions) > 1]
-        raise _problem(words.no_rollout(name, startable or list(stack.services)))
+        raise _problem(words.no_rollout(shlex.quote(name), map(shlex.quote, startable or stack.services)))
     if len(rolling) > 1:
         raise _problem(words.several_rollouts([str(target.place) for target in rolling]))
     return rolling[0]

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +208,28 @@ def test_a_file_outside_the_project_is_named_to_pulumi(project, tmp_path_factory
     assert document["next"][0] == "pulumi preview -s node-update"
 
 
+def test_the_commands_that_are_said_can_be_typed_for_a_path_with_spaces(project, tmp_path_factory):
+    file = tmp_path_factory.mktemp("my dir") / "my stack.yaml"
+    staged(project, "retire")
+    file.write_bytes(project.file("node-update").read_bytes())
+    answer = project.rollout("rollback", str(file), "--json", "--yes")
+    document = json.loads(answer.out)
+
+    assert shlex.split(document["said"].partition("; then: ")[2]) == ["rollout", "rollback", str(file), "llm"]
+    more = ["-s", "my stack", "--config-file", str(file)]
+    assert [shlex.split(line) for line in document["next"]] == [["pulumi", verb, *more] for verb in ("preview", "up")]
+
+
+def test_the_command_that_begins_a_rollout_can_be_typed_too(project, tmp_path_factory):
+    file = tmp_path_factory.mktemp("my dir") / "my stack.yaml"
+    text = project.file("node-update").read_text("utf-8")
+    file.write_text("".join(line for line in text.splitlines(True) if "rollout:" not in line), "utf-8")
+    answer = project.rollout("rollback", str(file))
+
+    command = answer.err.strip().partition("; begin one: ")[2]
+    assert shlex.split(command) == ["rollout", "start", str(file), "llm", "--to", "VERSION"]
+
+
 def test_start_takes_its_own_steps_or_the_default_ones(project):
     staged(project, "baseline", "lora-adapter")
     file = project.file("node-update")
@@ -240,3 +263,80 @@ def test_verbs_that_only_read_and_edit_never_import_pulumi(project, arguments):
     )
 
     assert (found.returncode, found.stderr) == (0, "False\n")
+
+
+# --- a stdout that cannot be written ----------------------------------------------------------------------------------
+
+
+def in_a_shell(project: Project, arguments: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    command = f'"{sys.executable}" -m tests.edit.app {arguments}'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    reads, writes = os.pipe()
+    os.close(reads)  # whoever reads from 9 has left before the first word
+    try:
+        return subprocess.run(
+            ["bash", "-c", f"exec 9>&{writes}; {command}"],
+            cwd=project.folder,
+            env=environment,
+            capture_output=True,
+            check=False,
+            pass_fds=[writes],
+        )
+    finally:
+        os.close(writes)
+
+
+LOST = "; only what was to be said there is lost, and the exit code tells how it went\n"
+WHERE = {">/dev/full": "No space left on device", ">&-": "it is closed", ">&9": "Broken pipe"}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("as_json", ["", "--json"])
+def test_with_yes_the_file_is_written_although_stdout_cannot_be(project, where, as_json):
+    answer = in_a_shell(project, f"rollback node-update --yes {as_json} {where}")
+    written = "stacks/Pulumi.node-update.yaml is written.\n"
+
+    assert (answer.returncode, stage(project)) == (0, "prepare")
+    assert answer.stderr.decode() == f"{written}stdout cannot be written: {WHERE[where]}{LOST}"
+
+
+@pytest.mark.parametrize("where", [">&- 2>&- <&-", ">/dev/full 2>&1"])
+def test_with_yes_the_file_is_written_although_no_stream_is_left(project, where):
+    assert in_a_shell(project, f"rollback node-update --yes {where}").returncode == 0
+    assert stage(project) == "prepare"
+
+
+def test_an_encoding_that_lacks_characters_changes_how_it_is_said_and_not_what_is_done(project):
+    answer = in_a_shell(project, "rollback node-update --yes", PYTHONIOENCODING="latin-1")
+    assert (answer.returncode, answer.stderr, stage(project)) == (0, b"", "prepare")
+    assert answer.stdout.startswith(b"service llm: 10 ? prepare\n")
+
+    file = project.file("node-update")
+    file.write_text(file.read_text("utf-8").replace("# inherits", "# é →"), "utf-8")
+    answer = in_a_shell(project, "advance node-update --yes --json", PYTHONIOENCODING="ascii")
+    assert "# é →" in json.loads(answer.stdout)["diff"]
+
+
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_without_yes_nothing_is_written_that_could_not_be_shown(project, where):
+    answer = in_a_shell(project, f"rollback node-update {where}")
+
+    assert (answer.returncode, stage(project)) == (1, "10")
+    assert answer.stderr.decode() in {f"stdout cannot be written: {why}\n" for why in WHERE.values()}
+
+
+def test_on_a_terminal_nobody_is_asked_about_what_could_not_be_shown(project):
+    ours, theirs = pty.openpty()
+    os.write(ours, b"y\n")
+    command = [sys.executable, "-m", "tests.edit.app", "rollback", "node-update"]
+    with open("/dev/full", "w") as full:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        found = subprocess.run(command, stdin=theirs, stdout=full, cwd=project.folder, env=environment, check=False, timeout=30)
+    os.close(ours)
+    os.close(theirs)
+
+    assert (found.returncode, stage(project)) == (1, "10")
+
+
+def test_a_refusal_stays_one(project):
+    assert in_a_shell(project, "advance node-update --to 100 --json >/dev/full").returncode == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -43,3 +44,33 @@ def test_help_and_a_wrong_verb_know_all_of_them():
             check=False,
         )
         assert all(verb in done.stdout for verbs in COMMANDS.values() for verb in verbs) or "No such command" in done.stderr
+
+
+@pytest.mark.parametrize(("where", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
+@pytest.mark.parametrize("verb", ["schema", "status node-update", "status --json node-update"])
+def test_a_verb_that_is_there_to_tell_says_why_it_cannot(verb, where, why):
+    done = in_a_shell(f"{verb} {where}")
+
+    assert (done.returncode, done.stderr) == (1, f"stdout cannot be written: {why}\n")
+
+
+def test_a_wrong_command_line_stays_one_where_stdout_is_closed():
+    done = in_a_shell("nonsense >&- <&-")
+
+    assert done.returncode == 2
+    assert "stdout" not in done.stderr
+
+
+def test_who_reads_no_further_gets_no_words_about_it():
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "inference_rollouts.cli.main", "status", "node-update"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def in_a_shell(arguments: str) -> subprocess.CompletedProcess[str]:
+    command = f'"{sys.executable}" -m inference_rollouts.cli.main {arguments}'
+    return subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)

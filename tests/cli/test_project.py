@@ -128,3 +128,14 @@ def test_stack_names_are_completed_and_outside_a_project_there_are_none(folder, 
     monkeypatch.chdir(ROOT)
     assert complete_stack("node") == ["node-update"]
     assert set(EXAMPLES) <= set(complete_stack(""))
+
+
+def test_a_working_directory_that_is_gone_is_said(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(InputError, match="the working directory is gone"):
+        find_project()
+    monkeypatch.chdir(tmp_path)

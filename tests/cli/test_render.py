@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import yaml
 
 from inference_rollouts.cli import render
 from inference_rollouts.errors import InputError
+from tests.conftest import ROOT
 from tests.edit.project import Project, make_project
 
 
@@ -66,6 +70,35 @@ def test_a_yaml_1_1_parser_reads_exactly_what_the_program_registers(project, sta
             registered[render.file_name(manifest)] = manifest
 
     assert rendered(project, stack) == registered
+
+
+def test_the_same_stack_file_is_the_same_bytes_in_each_process(project):
+    for folder in ("one", "two"):
+        command = [sys.executable, "-m", "inference_rollouts.cli.main", "render", "node-update", "-o", folder]
+        subprocess.run(command, cwd=project.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True)
+    one, two = ({path.name: path.read_bytes() for path in Path(folder).iterdir()} for folder in ("one", "two"))
+
+    assert one == two
+    assert len(one) > 20
+
+
+def test_a_manifest_begins_as_manifests_do_and_goes_on_in_the_order_of_the_alphabet():
+    manifest = {"spec": {"b": 1, "a": [{"d": 1, "c": 2}]}, "data": {}, "kind": "X", "metadata": {"name": "x"}, "apiVersion": "v1"}
+    text = render.text_of(manifest)
+
+    assert text == render.text_of(dict(reversed(manifest.items())))
+    assert text.split("\n")[:-1] == [
+        "apiVersion: v1",
+        "kind: X",
+        "metadata:",
+        "  name: x",
+        "spec:",
+        "  a:",
+        "    - c: 2",
+        "      d: 1",
+        "  b: 1",
+        "data: {}",
+    ]
 
 
 WORDS = ["yes", "on", "1.30", "0o17", "0x1F", "1e3", "12:30:45", "2026-01-01", "~", "null", "=", "", "<<", "é"]
@@ -147,3 +180,81 @@ def test_a_rename_that_fails_leaves_the_old_folder(project, monkeypatch, failing
 
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
     assert [path.name for path in Path().iterdir() if path.name.startswith(".out")] == []
+
+
+# --- the folder that somebody stands in -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = project.folder / "out"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("said", [".", "../out"])
+def test_the_working_directory_stays_and_its_files_are_replaced(project, inside, said):
+    number = inside.stat().st_ino
+    for _ in range(2):
+        answer = project.rollout("render", "node-update", "-o", said)
+        assert (answer.code, answer.err, inside.stat().st_ino) == (0, "", number)
+    there = contents(inside)
+    project.rollout("render", "node-update", "-o", "../beside")
+
+    assert there == contents(project.folder / "beside")
+
+
+def test_in_the_working_directory_what_is_rendered_no_more_goes(project, inside):
+    render.write(render.Rendered("a", {"a.yaml": "a", "b.yaml": "b"}, ()), Path())
+    render.write(render.Rendered("a", {"b.yaml": "c", "d.yaml": "d"}, ()), Path())
+
+    assert contents(inside) == {"b.yaml": b"c", "d.yaml": b"d", render.MARKER: b"b.yaml\nd.yaml\n"}
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4])
+def test_in_the_working_directory_a_rename_that_fails_leaves_what_the_next_run_can_mend(inside, monkeypatch, failing):
+    render.write(render.Rendered("a", {"a.yaml": "a", "b.yaml": "b"}, ()), Path())
+    real, calls = render.os.replace, []
+
+    def replace(old: Path, new: Path) -> None:
+        calls.append(old)
+        if len(calls) == failing:
+            raise OSError(28, "No space left on device")
+        real(old, new)
+
+    monkeypatch.setattr(render.os, "replace", replace)
+    found = render.Rendered("a", {"b.yaml": "c", "d.yaml": "d"}, ())
+    with pytest.raises(InputError, match="No space left on device"):
+        render.write(found, Path())
+    render.write(found, Path())
+
+    assert contents(inside) == {"b.yaml": b"c", "d.yaml": b"d", render.MARKER: b"b.yaml\nd.yaml\n"}
+
+
+def test_a_draft_that_a_killed_run_left_in_the_working_directory_is_taken_away(inside):
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    found = render.Rendered("a", {"a.yaml": "a"}, ())
+    render.write(render.Rendered("a", {"old.yaml": "a"}, ()), Path())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "_remove", killed)
+        patch.setattr(render.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            render.write(found, Path())
+    assert [name for name in os.listdir(inside) if name.endswith(".tmp")]
+    render.write(found, Path())
+
+    assert contents(inside) == {"a.yaml": b"a", render.MARKER: b"a.yaml\n"}
+
+
+def test_in_the_working_directory_files_of_others_are_refused_too(project, inside):
+    (inside / "mine.yaml").write_text("mine", "utf-8")
+
+    assert "holds files that render did not write (mine.yaml)" in project.rollout("render", "node-update", "-o", ".").err
+    assert contents(inside) == {"mine.yaml": b"mine"}

@@ -22,7 +22,7 @@ class _Writer:
         self.anchors = 0
         self.spaced = self.chance(0.5)
         self.step = self.random.choice((2, 2, 4))
-        self.quote = self.random.choice(("", "'", '"'))
+        self.quotes = {key: self.random.choice(("", "'", '"')) for key in ("to", "stage")}
         self.shared: dict[str, str] = {}
 
     def chance(self, share: float) -> bool:
@@ -134,8 +134,7 @@ class _Writer:
             return anchor + (f"{{ {text} }}" if self.spaced else f"{{{text}}}")
         if isinstance(value, list):
             return self.list(value, key, anchor)
-        # A stage in quotes comes back in those of `to`: a number between has none to remember.
-        return anchor + self.scalar(value, quote=self.quote if key in ("to", "stage") else None)
+        return anchor + self.scalar(value, quote=self.quotes.get(key))
 
     def list(self, value: list[Any], key: str, anchor: str) -> str:
         """The zones are one list under an anchor, now and then."""

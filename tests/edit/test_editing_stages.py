@@ -28,13 +28,14 @@ FILE = Path("stacks/Pulumi.prod.yaml")
 CHAT = Place("chat")
 
 
-def staged(rollout: str, stage: Stage) -> str:
-    """The rollout's text after the edit; the rest of the file must be what it was."""
-    text = HEAD + rollout
+def staged(rollout: str, stage: Stage, *earlier: str, head: str = HEAD) -> str:
+    """The rollout's text after the edit, with earlier texts, newest first; the rest of the file must be what it was."""
+    text = head + rollout
     doc = Document.of(FILE, text.encode())
-    edited = set_stage(parsed(FILE, text.encode()), doc, CHAT, stage).text
-    assert edited.startswith(HEAD)
-    return edited.removeprefix(HEAD)
+    before = [f"{head}{other}".encode() for other in earlier]
+    edited = set_stage(parsed(FILE, text.encode()), doc, CHAT, stage, earlier=before).text
+    assert edited.startswith(head)
+    return edited.removeprefix(head)
 
 
 def refusal(rollout: str, stage: Stage) -> str:
@@ -60,14 +61,39 @@ def test_the_value_alone_changes(rollout):
     assert staged(rollout, 25) == rollout.replace("10", "25")
 
 
-@pytest.mark.parametrize("quote", ["'", '"', ""])
-def test_a_named_stage_keeps_its_quotes_and_gets_those_of_its_version_where_a_number_stood(quote):
-    text = f"      rollout: {{to: {quote}new{quote}, stage: {quote}prepare{quote}}}\n"
+QUOTES = ["'", '"', ""]
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+@pytest.mark.parametrize("other", QUOTES)
+def test_a_named_stage_keeps_its_quotes_and_gets_those_that_it_had_before_a_number_stood(quote, other):
+    text = f"      rollout: {{to: {other}new{other}, stage: {quote}prepare{quote}}}\n"
 
     assert staged(text, "baseline") == text.replace("prepare", "baseline")
     raised = staged(text, 1)
     assert raised == text.replace(f"{quote}prepare{quote}", "1")
-    assert staged(raised, "prepare") == text
+    assert staged(raised, "prepare", raised, raised.replace("1}", "10}"), text) == text
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+def test_where_no_earlier_text_tells_a_named_stage_gets_the_quotes_that_both_versions_have(quote):
+    head = HEAD.replace("serving: old", f"serving: {quote}old{quote}")
+    text = f"      rollout: {{to: {quote}new{quote}, stage: 10}}\n"
+
+    assert staged(text, "prepare", head=head) == text.replace("10", f"{quote}prepare{quote}")
+
+
+def test_versions_in_different_quotes_tell_nothing_and_a_named_stage_gets_none():
+    text = '      rollout: {to: "new", stage: 10}\n'
+
+    assert staged(text, "prepare") == text.replace("10", "prepare")
+
+
+@pytest.mark.parametrize("between", ["", "      rollout: {to: older, stage: 10}\n", "no stack file", "      serving: [\n", "\0"])
+def test_the_quotes_of_another_rollout_are_not_asked(between):
+    here, other = "      rollout: {to: new, stage: 10}\n", "      rollout: {to: new, stage: 'prepare'}\n"
+
+    assert staged(here, "prepare", between, other) == here.replace("10", "prepare")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -49,7 +49,7 @@ def test_advance_and_then_rollback_of_a_file_at_prepare_is_byte_identical(seeds)
 
         gone, come = changed(data, up.data)
         assert (len(gone), len(come)) == (1, 1), f"seed {seed}: more than one line changes"
-        assert set_stage(there, up, LLM, back.to).data == data, f"seed {seed}"
+        assert set_stage(there, up, LLM, back.to, earlier=[data]).data == data, f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", range(520, 550))
@@ -116,4 +116,11 @@ def test_what_is_generated_is_as_various_as_it_should_be():
     ):
         assert sum(part in text for text in texts) >= 3, part
     assert sum(not text.endswith(b"\n") for text in texts) >= 20
+    assert len({quotes(text) for text in texts}) == 9, "the quotes of `to` and those of `stage` do not depend on each other"
     assert len(set(texts)) == len(texts)
+
+
+def quotes(text: bytes) -> tuple[str | None, ...]:
+    """Around the version that a rollout goes to, and around its stage."""
+    doc = Document.of(FILE, text)
+    return tuple(doc.pair((*LLM.path, "rollout", key)).value.style for key in ("to", "stage"))
