@@ -19,9 +19,9 @@ sandbox: venv/.sandbox ## bring up a local cluster of real parts (Linux, Go; the
 test-sandbox: venv/.sandbox ## run the tests that need the parts of the sandbox; each brings up its own
 	@$(ROLLOUT) sandbox build --gateway istio
 	@# Once more, said with its reason: a busy machine has time-outs of its own, and of the hundreds of splits one is called wrong by
-	@# mere chance in one run of forty. A lost request is never tried again.
+	@# mere chance in one run of about 150. A lost request is never tried again.
 	@venv/bin/python -m pytest -m sandbox --reruns 1 --reruns-delay 5 --durations 10 \
-	  --rerun-except '[0-9] (more )?requests failed|did not finish|\.lost\b'
+	  --rerun-except '[0-9] (more )?requests failed|did not finish|\.(lost|failed)\b'
 
 soak: sandbox    ## a million requests across every ladder, and every fault; writes docs/soak.md (half an hour)
 	@venv/bin/python -m sandbox.live.soak --faults

@@ -108,20 +108,20 @@ class Bench:
 
     def config(self, stage: int) -> Mapping[str, Any]:
         """The stack at a stage."""
-        return at(self.live.file.config, self.rollout, stage)
+        return at(self.live.config, self.rollout, stage)
 
     def route(self, stage: int) -> Mapping[str, Any]:
         """The HTTPRoute that the package writes at a stage."""
-        recording = Rehearsal(ROOT, self.live.file.stack, self.live.file.config).recorded(self.rollout, stage)
+        recording = Rehearsal(ROOT, self.live.file.stack, self.live.config).recorded(self.rollout, stage)
         return next(r.inputs for r in recording.resources.values() if r.type.endswith(":HTTPRoute"))
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
-    """The example on the sandbox, at 50, under traffic; gone afterwards."""
+def bench(home: Home) -> Iterator[Bench]:
+    """The example on the sandbox of a home, at 50, under traffic; gone afterwards."""
     file = read(STACK)
     rollout = Rehearsal(ROOT, file.stack, file.config).rollouts()[0]
-    live = Live(Home.default(), ROOT, STACK, file, Options(rate=RATE, streams=0), Screen(Console(file=StringIO())))
+    live = Live(home, ROOT, STACK, file, Options(rate=RATE, streams=0), Screen(Console(file=StringIO())))
     with live.created(rollout) as (load, _):
         conductor = live.conductor(rollout, load)
         ladder = rollout.ladder
@@ -137,7 +137,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    with bench() as made:
+    with bench(Home.default()) as made:
         times = made.pairs(asked.pairs)
     write, update = ratio(times.write, times.kubectl), ratio(times.update, times.kubectl)
     if asked.json:

@@ -25,7 +25,8 @@ def environment(home: Home, env: Mapping[str, str] | None = None) -> dict[str, s
     """The caller's environment with the sandbox's kubeconfig and programs, and without proxies, which would lead out."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     path = f"{home.bin}:{kept.get('PATH', os.defpath)}"
-    return kept | {"PATH": path, "KUBECONFIG": str(home.kubeconfig), "ROLLOUT_SANDBOX_HOME": str(home.root)} | dict(env or {})
+    own = {"PATH": path, "KUBECONFIG": str(home.kubeconfig), "KUBECACHEDIR": str(home.kube_cache)}
+    return kept | own | {"ROLLOUT_SANDBOX_HOME": str(home.root)} | dict(env or {})
 
 
 def run_inside(

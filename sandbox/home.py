@@ -86,6 +86,11 @@ class Home:
         return self.root / "kubeconfig"
 
     @cached_property
+    def kube_cache(self) -> Path:
+        """What kubectl has learned of the API server; below the sandbox's folder, so that it goes with it."""
+        return self.root / "kube-cache"
+
+    @cached_property
     def state_file(self) -> Path:
         """What `State` says, as JSON."""
         return self.root / "state.json"

@@ -189,6 +189,7 @@ def environment(home: Home) -> dict[str, str]:
     return kept | {
         "PATH": ":".join(path),
         "KUBECONFIG": str(home.kubeconfig),
+        "KUBECACHEDIR": str(home.kube_cache),
         "PYTHONPATH": str(Path(__file__).parents[1]),
         "PYTHONUNBUFFERED": "1",
         "ROLLOUT_SANDBOX_HOME": str(home.root),

@@ -144,7 +144,7 @@ def with_log(home: Home, part: str, sentence: str) -> str:
 
 @contextlib.contextmanager
 def _whole(home: Home) -> Iterator[None]:
-    """Nothing runs after a failure. Its logs are kept; after Ctrl-C nobody wants any."""
+    """Nothing runs after a failure. Its logs are kept; after Ctrl-C nobody wants any. Reports stay in any case."""
     try:
         yield
     except BaseException as e:
@@ -154,7 +154,9 @@ def _whole(home: Home) -> Iterator[None]:
                 end(home, state)
             clear(home)
             if not isinstance(e, Exception):
-                shutil.rmtree(home.root, ignore_errors=True)
+                shutil.rmtree(home.logs, ignore_errors=True)
+                with contextlib.suppress(OSError):  # reports are in it
+                    home.root.rmdir()
         raise
 
 

@@ -80,10 +80,8 @@ def scaled() -> list[str]:
 
 def shrinks() -> list[str]:
     """Stable goes from four replicas to one in the middle of a rollout."""
-    old, new = (
-        record(split(50), versions={"old": {}, "new": {}}, limits=Limits(capacity={"old": Capacity(pods, 5, "requestsPerSecond")}))
-        for pods in (4, 1)
-    )
+    sizes = (Limits(capacity={"old": Capacity(pods, 5, "requestsPerSecond")}) for pods in (4, 1))
+    old, new = (record(split(50), versions={"old": {}, "new": {}}, limits=limits) for limits in sizes)
     return move.judge("chat", old, new)
 
 

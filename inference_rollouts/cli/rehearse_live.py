@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -61,6 +62,7 @@ def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Conso
     from sandbox.home import Home, SandboxError
     from sandbox.live.faults import FAULTS
     from sandbox.live.rehearse import Live, Options, Stopped
+    from sandbox.live.report import verdict_of
     from sandbox.live.show import Screen
 
     if how.fault is not None and how.fault not in FAULTS:
@@ -80,6 +82,8 @@ def rehearse(stacks: list[str], files: list[StackFile], how: How, console: Conso
             _write(path, document(reports if how.report else [report]))
             screen.console.print(f"report: {path}", soft_wrap=True, highlight=False)
             screen.console.print(report.verdict, soft_wrap=True, highlight=False, markup=False)
+        if len(reports) > 1:  # the last line is about all of them
+            screen.console.print(verdict_of(reports), soft_wrap=True, highlight=False, markup=False)
     except Stopped:
         sys.stderr.write("stopped, and everything of the stack is taken down\n")
         raise typer.Exit(INTERRUPTED) from None
@@ -126,20 +130,33 @@ def _not_written(path: Path, why: OSError) -> InputError:
 
 
 def _interruptible(live: Live) -> LiveReport:
-    """Run it beside, so that a Ctrl-C meets no update half-way: the first ends it after the move, the second at once."""
+    """Run it beside, so that a Ctrl-C meets no update half-way: the first ends it after the move, the second at once.
+
+    SIGTERM and SIGHUP do as Ctrl-C does.
+    """
 
     def wished(*_: object) -> None:
         if live.stop.is_set():
-            sys.stderr.write("ended at once: objects are left on the sandbox; the next rehearsal, or down, takes them away\n")
-            sys.stderr.flush()
+            _say("ended at once: objects are left on the sandbox; the next rehearsal, or down, takes them away")
             # Threads that wait for the cluster would hold up any other exit. The clients end with their parent.
             os._exit(INTERRUPTED)
         live.stop.set()
-        sys.stderr.write("stopping after this move, then taking everything down; Ctrl-C again ends it at once\n")
+        _say("stopping after this move, then taking everything down; Ctrl-C again ends it at once")
 
-    before = signal.signal(signal.SIGINT, wished)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else nohup wants it to go on
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, wished) for number in numbers}
     try:
         with ThreadPoolExecutor(1) as beside:
             return beside.submit(live.run).result()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(sentence: str) -> None:
+    """To stderr, which a terminal that hung up has taken along."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()

@@ -46,6 +46,16 @@ class SandboxCloud(Cloud):
         return {**super().call(args), "endpoint": self.place.host, "masterAuths": [certificate]}
 
 
+def rehearsable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without what would refuse every raise: windows of `freeze`, and `test.required`, since nobody probes here."""
+    changed = copy.deepcopy(dict(config))
+    for service in changed[f"{PROJECT}:services"].values():
+        service.pop("freeze", None)
+        test = (service.get("rollout") or {}).get("test") or {}
+        test.pop("required", None)
+    return changed
+
+
 WAITS = ("bake", "keep", "settle")
 
 

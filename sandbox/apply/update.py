@@ -45,6 +45,7 @@ class Step:
         operation: as in the preview.
         began, written, ready: when (seconds of `time.monotonic`) it was begun, written, and there.
         error: why it failed; empty for none.
+        waited_for: what was missing last before it was there; empty where nothing was.
     """
 
     operation: Operation
@@ -52,6 +53,7 @@ class Step:
     written: float
     ready: float
     error: str = ""
+    waited_for: str = ""
 
 
 class UpdateFailed(Exception):
@@ -183,12 +185,13 @@ class Update:
         manifest = wanted.inputs
         meta = manifest["metadata"]
         deadline = step.written + min(waits.timeout_of(manifest), self.patience)
-        missing = "nothing was read"
+        missing, waited_for = "nothing was read", ""
         while time.monotonic() < deadline:
             answer = self.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
             missing = waits.missing(manifest, answer.value) if isinstance(answer, Found) else str(answer)
             if not missing:
-                return Step(step.operation, step.began, step.written, time.monotonic())
+                return Step(step.operation, step.began, step.written, time.monotonic(), waited_for=waited_for)
+            waited_for = missing
             time.sleep(POLL_SECONDS)
         return Step(step.operation, step.began, step.written, time.monotonic(), f"not ready in time: {missing}")
 

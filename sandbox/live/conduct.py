@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
-from inference_rollouts.rehearsal.walk import RolloutOf, Step, at
+from inference_rollouts.errors import InputError
+from inference_rollouts.plan import plan_for
+from inference_rollouts.rehearsal.walk import RolloutOf, Step, at, own_keys
+from inference_rollouts.settings import load as load_settings
 from inference_rollouts.stages import Stage, weights
 from sandbox.live.deployer import Applied, Deployer
 from sandbox.live.report import Counted, Moved
@@ -24,7 +27,7 @@ from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.effect import took_effect
 from sandbox.traffic.load import Load
 from sandbox.traffic.requests import OpenLoop
-from sandbox.traffic.split import sample_size
+from sandbox.traffic.split import sample_size, surely
 from sandbox.traffic.verdict import within
 
 SLOW = 10.0
@@ -102,6 +105,8 @@ class Conductor:
     stop: Event = field(default_factory=Event)
     effect_at: float | None = field(default=None, init=False)
     """When the last move took effect, in seconds since 1970."""
+    applied: Applied | None = field(default=None, init=False)
+    """What came of the last move's update."""
 
     def perform(self, steps: Sequence[Step]) -> Iterator[Moved]:
         """Each move of a story; the first step stands already. After one that was not done, nothing more is tried."""
@@ -122,6 +127,8 @@ class Conductor:
             excused: a version that suffers from a fault: what it loses until the move has taken effect is the fault's.
         """
         config = at(self.config, self.rollout, to)
+        if refusals := _refused(config):
+            return Moved(_said(origin), str(to), refusals=refusals)
         before, after = self.weights(origin), self.weights(to)
         name = f"{origin} → {to}"
         if to in ("baseline", "finish"):
@@ -134,7 +141,7 @@ class Conductor:
         stood = self.watch()
         phase = self.load.mark(name, allow=self._allowed(before, after))
         self.told(f"{name}: update")
-        applied = self.deployer.up(config)
+        applied = self.applied = self.deployer.up(config)
         seconds: dict[str, float | None] = {"preview": previewed, "update": applied.ended - applied.began}
         if not applied.done:
             during = Counted.of(self.load.counts())
@@ -164,7 +171,7 @@ class Conductor:
         moved = [(before.get(version, 0) / 100, after.get(version, 0) / 100) for version in before.keys() | after.keys()]
         counted: float = max(sample_size(*shares) for shares in moved)
         if share := after.get(self.rollout.canary, 0) / 100:
-            counted = max(counted, self.evidence / share)
+            counted = max(counted, surely(self.evidence) / share)
         return max(self.requests, math.ceil(SURE * counted / self.decisions.portion(self.load.requests.models)))
 
     def _moves(self, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
@@ -221,6 +228,15 @@ def _said(step: Step | None) -> str | None:
     return None if step is None else str(step)
 
 
+def _refused(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why the settings refuse a stage, as `retire` for a canary on spot nodes; the program would end with it."""
+    try:
+        plan_for(load_settings(own_keys(config)))
+    except InputError as e:
+        return tuple(f"{problem.path}: {problem.message}" for problem in e.problems)
+    return ()
+
+
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What is another, has come, or has gone."""
     words = dict.fromkeys(after.keys() - before, "has come") | dict.fromkeys(before.keys() - after, "has gone")
@@ -229,5 +245,5 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def _only(version: str | None, phase: PhaseCount) -> bool:
-    """Whether every failure of a phase is one of this version's; one that nobody answered is not."""
-    return version is not None and 0 < phase.failed == phase.failed_of(version)
+    """Whether a fault of this version explains every failure of a phase; it explains none that nobody answered."""
+    return version is not None and 0 < phase.failed == phase.excusable_of(version)

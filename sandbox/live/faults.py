@@ -14,7 +14,7 @@ from typing import Any, Literal
 from inference_rollouts.plan import ModelServiceArgs
 from sandbox import control
 from sandbox.apply.kubectl import Kubectl
-from sandbox.files import replace
+from sandbox.files import borrowed
 from sandbox.gateway.files import GatewayFiles, read_json, write_json
 from sandbox.home import Home, SandboxError
 from sandbox.live.deployer import Deployer
@@ -181,16 +181,10 @@ def _by_hand(scene: Scene) -> Iterator[None]:
 @contextmanager
 def _slow_gateway(scene: Scene) -> Iterator[None]:
     path = GatewayFiles(scene.home).settings
-    before = path.read_text("utf-8") if path.exists() else None
     known = read_json(path)
-    try:
+    with borrowed(path):
         write_json(path, {**(known if isinstance(known, dict) else {}), "statusDelay": 60})
         yield
-    finally:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            replace(path, before)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ KNOWN_TIMEOUT = 150.0
 IMPATIENT = 20.0
 """Seconds that an update waits for what never becomes ready; Pulumi waits ten minutes, or as `server.loadTimeout` says."""
 
+LONG = 10.0
+"""Seconds of waiting from which on a user wonders what for."""
+
 LASTS = 8.0
 """Seconds for which traffic meets a fault before anybody does anything."""
 
@@ -65,12 +68,16 @@ class Faulty:
 
     def _before(self) -> Iterator[Moved]:
         """The canary cannot be built: the update fails, a raise is refused, and the way back is to take it down again."""
+        if self._stopped:
+            return
         with self._strike():
             phase = self._mark("prepare, with the fault", self.scene.stable)
             self.conductor.deployer.patience = IMPATIENT
             built = self.conductor.deployer.up(self._config("prepare"))
             self._see(built.error or "the update to prepare was done")
             yield self._fault_phase(phase, "baseline", "prepare", struck=bool(built.error))
+            if self._stopped:
+                return
             yield from self._refused("prepare", self._rungs[0])
             yield from self._back("prepare", "baseline")
 
@@ -94,9 +101,13 @@ class Faulty:
                     applied.error or "; ".join(applied.preview.refusals) or "the update was done as if nothing had happened"
                 )
         yield self._fault_phase(phase, str(origin), str(to), struck=struck)
+        if self._stopped:
+            return
         continued = self.conductor.move(origin, to)
         self.found["continued by the next update"] = continued.done
         yield continued
+        if self._stopped:
+            return
         yield from self._back(to, "prepare")
 
     def _standing(self) -> Iterator[Moved]:
@@ -107,6 +118,8 @@ class Faulty:
         with self._strike():
             phase = self._mark(f"{rung}, with the fault", self.scene.stable, self.scene.canary)
             self._last(phase)
+            if self._stopped:
+                return
             yield self._fault_phase(phase, str(rung), str(rung))
             if self.fault.refuses:
                 yield from self._refused(rung, above)
@@ -115,7 +128,7 @@ class Faulty:
     def _last(self, phase: PhaseCount) -> None:
         """Let traffic meet the fault, and the cluster's status tell of it: before that nobody could refuse."""
         self.found["seconds until the cluster knew"] = self._await_known(phase)
-        time.sleep(max(0.0, phase.since + LASTS - time.time()))
+        self.conductor.stop.wait(max(0.0, phase.since + LASTS - time.time()))
         self._await_known(phase)  # what crashes again and again is well in between
 
     def _await_known(self, phase: PhaseCount) -> float | None:
@@ -123,7 +136,7 @@ class Faulty:
         if self.fault.known is None:
             return None
         while not self.fault.known(self.scene):
-            if time.time() > phase.since + KNOWN_TIMEOUT:
+            if self._stopped or time.time() > phase.since + KNOWN_TIMEOUT:
                 return None
             time.sleep(0.2)
         return round(time.time() - phase.since, 1)
@@ -133,6 +146,11 @@ class Faulty:
     @property
     def _rungs(self) -> list[int]:
         return [stage for stage in self.conductor.rollout.ladder if isinstance(stage, int)]
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether nothing more is wanted."""
+        return self.conductor.stop.is_set()
 
     def _strike(self) -> AbstractContextManager[None]:
         self.conductor.told(self.fault.words)
@@ -144,7 +162,7 @@ class Faulty:
         moved = None
         for moved in self.conductor.perform(ladder[: ladder.index(rung) + 1]):
             yield moved
-        return not self.conductor.stop.is_set() and (moved is None or moved.done)
+        return not self._stopped and (moved is None or moved.done)
 
     def _config(self, step: Step) -> Mapping[str, Any]:
         return at(self.conductor.config, self.conductor.rollout, step)
@@ -169,6 +187,8 @@ class Faulty:
             for name, whose in ((self.scene.stable, "stable's"), ("nobody's", "nobody's"))
             if (number := lost.get(name, 0))
         ]
+        if number := counts.wrongly_answered:
+            notes.append(f"{number} requests failed that a version without weight answered, which no fault explains")
         return Moved(origin, to, {"lasted": time.time() - phase.since}, notes=tuple(notes), faulty=Counted.of(counts))
 
     def _refused(self, origin: Step, to: Step) -> Iterator[Moved]:
@@ -189,6 +209,9 @@ class Faulty:
         self.found["rollback: seconds of the whole update"] = None if update is None else round(update, 2)
         self.found["rollback: seconds from the command to the effect"] = self._until_effect(began)
         self.complete = moved.done
+        for step in self.conductor.applied.steps if self.conductor.applied else ():
+            if step.waited_for and (waited := step.ready - step.written) > LONG:
+                self._see(f"the update waited {waited:.0f} s for {step.operation.title}: {step.waited_for}")
         yield moved
 
     def _until_effect(self, began: float) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inference_rollouts.rehearsal.walk import Rehearsal, at
 from inference_rollouts.settings.stack_file import read
+from sandbox.apply.program import rehearsable
 from sandbox.apply.update import Step
 from sandbox.home import Home
 from sandbox.live.deployer import Deployer
@@ -29,7 +30,7 @@ def main() -> None:
     file = read(path)
     rollout = next(r for r in Rehearsal(project, file.stack, file.config).rollouts() if r.service == service)
     deployer = Deployer(Home.default(), project, file.stack, wrote=die_at_the_route)
-    deployer.up(at(file.config, rollout, int(stage)))
+    deployer.up(at(rehearsable(file.config), rollout, int(stage)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,10 @@ from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf, Step, at, ow
 from inference_rollouts.settings import load as load_settings
 from inference_rollouts.settings.stack_file import StackFile
 from sandbox.apply.kubectl import KubectlError
+from sandbox.apply.program import rehearsable
 from sandbox.apply.update import UpdateFailed
+from sandbox.files import give_back
+from sandbox.gateway.files import GatewayFiles
 from sandbox.home import Home, SandboxError
 from sandbox.live import clients, world
 from sandbox.live.conduct import ByReply, Conductor, Decisions
@@ -32,11 +36,13 @@ from sandbox.live.report import LiveReport, LiveRollout, Moved, Streams
 from sandbox.live.show import Screen
 from sandbox.live.story import straight_up, whole_story
 from sandbox.live.watch import standing
+from sandbox.nodes import faults as nodes
 from sandbox.nodes.faults import FaultError
-from sandbox.nodes.settings import configured
+from sandbox.nodes.settings import configured, in_all_versions, settings_path
 from sandbox.traffic.counts import PhaseCount
 from sandbox.traffic.load import Load
 from sandbox.traffic.requests import Requests, long_streams
+from sandbox.traffic.split import surely
 
 
 class Stopped(Exception):
@@ -85,9 +91,12 @@ class Live:
     screen: Screen
     stop: Event = field(default_factory=Event)
     deployer: Deployer = field(init=False)
+    config: Mapping[str, Any] = field(init=False)
+    """Of the stack file, without what no rehearsal gets past."""
 
     def __post_init__(self) -> None:
         self.deployer = Deployer(self.home, self.project, self.file.stack)
+        self.config = rehearsable(self.file.config)
 
     def run(self) -> LiveReport:
         """Every rollout of the file, one after the other, each from nothing.
@@ -97,8 +106,10 @@ class Live:
             Stopped: it was stopped; what stood is taken down.
         """
         began, start = datetime.now(UTC), time.monotonic()
-        rollouts = Rehearsal(self.project, self.file.stack, self.file.config).rollouts()
+        rollouts = Rehearsal(self.project, self.file.stack, self.config).rollouts()
         refuse_faults_of_adapters(rollouts, self.options.fault)
+        for rollout in rollouts:
+            self._refuse_a_rate_too_low(rollout)
         try:
             with alone(self.home):
                 found = tuple(self._rollout(rollout) for rollout in rollouts)
@@ -108,6 +119,11 @@ class Live:
         return LiveReport(
             self.file.stack, state.gateway, machine(), began.isoformat("T", "seconds"), time.monotonic() - start, found
         )
+
+    def _refuse_a_rate_too_low(self, rollout: RolloutOf) -> None:
+        service = self.service(rollout, "baseline")
+        portion = self._decisions(rollout, service).portion(self.requests(rollout, service).models)
+        refuse_a_rate_too_low_for_checks(rollout, service, self.options.rate, portion)
 
     def _rollout(self, rollout: RolloutOf) -> LiveRollout:
         moves: list[Moved] = []
@@ -142,13 +158,23 @@ class Live:
     def created(self, rollout: RolloutOf) -> Iterator[tuple[Load, Load | None]]:
         """The stack with a rollout at baseline, its traffic and its long streams; everything is taken down afterwards."""
         self.screen.doing("creating the service at baseline")
-        with configured(self.home.root, tokenSeconds=clients.TOKEN_SECONDS):
+        self._tidy()
+        with configured(self.home.root, **in_all_versions(self.home.root, tokenSeconds=clients.TOKEN_SECONDS)):
             try:
                 self._create(rollout)
                 with self._traffic(rollout, self.service(rollout, "baseline")) as traffic:
                     yield traffic
             finally:
                 self.deployer.destroy()
+
+    def _tidy(self) -> None:
+        """Undo what a rehearsal that was ended at once has left: faults, settings, and objects, of whatever stack it was."""
+        root = self.home.root
+        nodes.clear(root)
+        for path in (GatewayFiles(self.home).settings, settings_path(root)):
+            give_back(path)
+        for state in sorted((root / "stacks").glob("*.json")):
+            Deployer(self.home, self.project, state.stem).destroy()
 
     def conductor(self, rollout: RolloutOf, load: Load, streams: Load | None = None) -> Conductor:
         """Who performs the moves."""
@@ -160,7 +186,7 @@ class Live:
             def watch() -> Mapping[str, Any]:
                 return standing(kubectl, namespace)
 
-        config, decisions = self.file.config, self._decisions(rollout, service)
+        config, decisions = self.config, self._decisions(rollout, service)
         return Conductor(
             self.deployer,
             config,
@@ -188,7 +214,7 @@ class Live:
 
     def service(self, rollout: RolloutOf, step: Step) -> ModelServiceArgs:
         """The plan of a rollout's service at a step."""
-        plan = plan_for(load_settings(own_keys(at(self.file.config, rollout, step))))
+        plan = plan_for(load_settings(own_keys(at(self.config, rollout, step))))
         return next(service for service in plan.services if service.name == rollout.service)
 
     def _decisions(self, rollout: RolloutOf, service: ModelServiceArgs) -> Decisions:
@@ -198,10 +224,9 @@ class Live:
         return ByDecision(self.deployer.kubectl, service.route.namespace, pickers, rollout.adapter)
 
     def _create(self, rollout: RolloutOf) -> None:
-        self.deployer.destroy()
-        stack = load_settings(own_keys(self.file.config))
+        stack = load_settings(own_keys(self.config))
         world.furnish(self.deployer.kubectl, stack, self.home.running().gateway)
-        created = self.deployer.up(at(self.file.config, rollout, "baseline"))
+        created = self.deployer.up(at(self.config, rollout, "baseline"))
         if not created.done:
             why = "; ".join(created.preview.refusals) or created.error
             raise SandboxError(f"stack {self.file.stack} cannot be created on the sandbox: {why}")
@@ -220,7 +245,7 @@ class Live:
 
     def requests(self, rollout: RolloutOf, service: ModelServiceArgs) -> Requests:
         """What clients send."""
-        settings = load_settings(own_keys(self.file.config))
+        settings = load_settings(own_keys(self.config))
         names = settings.services[rollout.service].models or (rollout.service,)
         # Adapters' versions cannot be told from a reply.
         told = () if rollout.adapter else self.service(rollout, "prepare").versions
@@ -239,7 +264,8 @@ class Live:
             return None
         whole = streams.stop().whole
         samples = tuple(f"{s.kind}: {s.detail}" for s in whole.samples)
-        return Streams(self.options.stream_seconds, whole.ok, whole.failed, samples)
+        median = whole.latency.p50 / 1000 if whole.ok else None
+        return Streams(self.options.stream_seconds, whole.ok, whole.failed, samples, median)
 
 
 @contextmanager
@@ -282,6 +308,29 @@ def refuse_faults_of_adapters(rollouts: Sequence[RolloutOf], fault: str | None) 
         )
 
 
+def refuse_a_rate_too_low_for_checks(rollout: RolloutOf, service: ModelServiceArgs, rate: float, portion: float) -> None:
+    """A check that does not see its `minRequests` within its `for` refuses the raise, however well all is.
+
+    Args:
+        rollout, service: whose checks.
+        rate: requests a second; 0 for as many as are answered, of which nobody knows how many that is.
+        portion: of the requests, to which the rollout's weights apply.
+
+    Raises:
+        SandboxError: the lowest rung brings the canary so few that chance would refuse.
+    """
+    conditions = service.conditions.get(rollout.adapter or "")
+    lowest = min(stage for stage in rollout.ladder if isinstance(stage, int))
+    for check in map(completed, conditions.checks if conditions and rate else ()):
+        least = surely(check.min_requests or 0) / (check.window_seconds * portion * lowest / 100)
+        if rate < least:
+            raise SandboxError(
+                f"--rate {rate:g} is too low for check {check.name} at stage {lowest}: it wants to see {check.min_requests} "
+                f"requests of {rollout.canary} within {check.window_seconds} s; take --rate {math.ceil(least)} or more, "
+                "or a longer `for`"
+            )
+
+
 def with_leftovers(moves: list[Moved], whole: PhaseCount, excused: str | None) -> list[Moved]:
     """Requests that were under way when their phase was judged: a failure among them counts as the last move's.
 
@@ -292,7 +341,9 @@ def with_leftovers(moves: list[Moved], whole: PhaseCount, excused: str | None) -
     """
     lost = whole.failed - sum(moved.failed for moved in moves)
     if excused:
-        lost -= whole.failed_of(excused)
+        lost -= whole.excusable_of(excused)
+        # Those of the fault's own phases are told there.
+        lost -= sum(moved.faulty.kinds.get("wrong_version", 0) for moved in moves if moved.faulty)
     if lost <= 0 or not moves:
         return moves
     return [*moves[:-1], replace(moves[-1], notes=(*moves[-1].notes, f"{lost} more requests failed after their phase"))]

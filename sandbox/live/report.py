@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,15 +132,22 @@ class Streams:
     """Long generations that were under way while everything moved.
 
     Attributes:
-        seconds: how long each takes at least.
+        seconds: how long each was to take at least.
         finished, failed: how many.
         samples: some of the failures, a sentence each.
+        median: seconds that those that finished took; None where none did.
     """
 
     seconds: float
     finished: int
     failed: int
     samples: tuple[str, ...] = ()
+    median: float | None = None
+
+    @property
+    def short(self) -> bool:
+        """Whether they were shorter than they were to be; a clock's or a rounding's difference does not count."""
+        return self.median is not None and self.median < 0.95 * self.seconds
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,10 @@ class LiveRollout:
             )
         if self.streams and not self.streams.failed + self.streams.finished:
             said.append("no long stream was under way")
+        if self.streams and self.streams.short:
+            said.append(
+                f"long streams took {self.streams.median:.1f} s (median), and were to take {self.streams.seconds:g} s at least"
+            )
         if not self.complete:
             said.append(f"the rollout of {self.adapter or self.service} ended early, after {len(self.moves)} moves")
         return said
@@ -251,11 +262,7 @@ class LiveReport:
         if self.wrong:
             more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
             return f"not clean: {self.wrong[0]}{more}"
-        requests = sum(rollout.requests for rollout in self.rollouts)
-        moves = sum(len(rollout.moves) for rollout in self.rollouts)
-        faulty = [move.faulty for rollout in self.rollouts for move in rollout.moves if move.faulty]
-        but = f" but for {sum(f.failed for f in faulty):,} that met the fault, none of them stable's" if faulty else ""
-        return f"clean: {requests:,} requests, 0 failed{but}, {moves} moves, every split within 4 sigma of its weights"
+        return f"clean: {_figures(self.rollouts)}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -270,3 +277,24 @@ class LiveReport:
             "wrong": self.wrong,
             "verdict": self.verdict,
         }
+
+
+def verdict_of(reports: Sequence[LiveReport]) -> str:
+    """One line about several stacks: what is wrong with each that is not clean, or the figures of all.
+
+    >>> verdict_of([LiveReport("s", "gke", "2 cores", "2026-01-01", 1.0, ())] * 2).partition(";")[0]
+    'not clean: s: no rollout in the file, so nothing was tried'
+    """
+    unclean = [f"{report.stack}: {report.verdict.removeprefix('not clean: ')}" for report in reports if not report.clean]
+    if unclean:
+        return f"not clean: {'; '.join(unclean)}"
+    return f"clean: {len(reports)} stacks, {_figures([rollout for report in reports for rollout in report.rollouts])}"
+
+
+def _figures(rollouts: Sequence[LiveRollout]) -> str:
+    """What was sent and moved in rollouts that are clean."""
+    requests = sum(rollout.requests for rollout in rollouts)
+    moves = sum(len(rollout.moves) for rollout in rollouts)
+    faulty = [move.faulty for rollout in rollouts for move in rollout.moves if move.faulty]
+    but = f" but for {sum(f.failed for f in faulty):,} that met the fault, none of them stable's" if faulty else ""
+    return f"{requests:,} requests, 0 failed{but}, {moves} moves, every split within 4 sigma of its weights"

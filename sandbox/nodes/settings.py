@@ -105,6 +105,11 @@ def _seconds(key: str, value: Any) -> float | None:
     return float(value)
 
 
+def settings_path(home: Path) -> Path:
+    """The file; it need not be there."""
+    return home / "nodes.json"
+
+
 class SettingsFile:
     """The file, read when it has changed; one that cannot be used leaves the last good settings.
 
@@ -142,7 +147,7 @@ def configure(home: Path, **settings: Any) -> None:
     Raises:
         ValueError: as `parse`; the file is left alone.
     """
-    path = home / "nodes.json"
+    path = settings_path(home)
     content = json.loads(path.read_text("utf-8")) if path.exists() else {}
     versions = {**content.get("versions", {}), **settings.pop("versions", {})}
     merged = {key: value for key, value in {**content, "versions": versions, **settings}.items() if value not in (None, {})}
@@ -150,16 +155,16 @@ def configure(home: Path, **settings: Any) -> None:
     files.replace(path, json.dumps(merged, indent=1))
 
 
+def in_all_versions(home: Path, **settings: Any) -> dict[str, Any]:
+    """Settings of model servers, as `configure` takes them, so that no version has another value of its own."""
+    path = settings_path(home)
+    content = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return {**settings, "versions": {name: {**own, **settings} for name, own in content.get("versions", {}).items()}}
+
+
 @contextmanager
 def configured(home: Path, **settings: Any) -> Iterator[None]:
     """Settings as by `configure`, for a while."""
-    path = home / "nodes.json"
-    before = path.read_text("utf-8") if path.exists() else None
-    configure(home, **settings)
-    try:
+    with files.borrowed(settings_path(home)):
+        configure(home, **settings)
         yield
-    finally:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            files.replace(path, before)

@@ -90,10 +90,10 @@ class Latency(_Reported):
 
 @dataclass(frozen=True)
 class Timeline:
-    """Replies in the first ten minutes of a phase, in bins by the time when their requests were sent.
+    """Replies of a phase, in bins by the time when their requests were sent.
 
     Attributes:
-        width: of a bin, in seconds.
+        width: of a bin, in seconds; a hundredth in the first ten minutes, then twice that for each doubling of the time.
         versions: version → replies in each bin; all equally long.
     """
 
@@ -168,6 +168,15 @@ class PhaseCount:
     def failed_of(self, version: str) -> int:
         """Failed replies of one version; a request that got no reply is nobody's."""
         return sum(served.failed for served in self.versions.get(version, {}).values())
+
+    @property
+    def wrongly_answered(self) -> int:
+        """Replies of versions that were not allowed to answer; the counts do not say whose each was."""
+        return self.failures["wrong_version"].count if "wrong_version" in self.failures else 0
+
+    def excusable_of(self, version: str) -> int:
+        """Failed replies that a fault of a version explains: its own, but for those that it should not have given at all."""
+        return max(0, self.failed_of(version) - self.wrongly_answered)
 
 
 @dataclass(frozen=True)

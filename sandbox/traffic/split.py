@@ -106,6 +106,17 @@ def sample_size(before: float, after: float, sigmas: float = SIGMAS) -> int:
     return smallest if before == after else max(smallest, tells_apart(before, after, sigmas))
 
 
+def surely(least: int, sigmas: float = SIGMAS) -> float:
+    """How many requests to expect of a share, so that chance does not give it fewer than `least`; 0 for none.
+
+    What a small share gets is Poisson: the standard deviation of n is its root, and n - sigmas·√n is to be `least`.
+
+    >>> round(surely(50), 1)
+    87.4
+    """
+    return (sigmas / 2 + math.sqrt(sigmas**2 / 4 + least)) ** 2 if least else 0.0
+
+
 def false_alarm(wanted: float, n: int, sigmas: float = SIGMAS) -> float:
     """The exact probability that a right split of n independent requests is called wrong.
 

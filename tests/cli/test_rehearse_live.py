@@ -6,11 +6,12 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sandbox.live.report import LiveReport
+from sandbox.live.report import LiveReport, LiveRollout, Moved
 from tests.cli.command import command
 from tests.conftest import ROOT
 
@@ -58,6 +59,21 @@ def test_the_report_of_several_stacks_is_a_list(tmp_path: Path, monkeypatch: pyt
     assert [report["stack"] for report in written] == ["node-update", "base-model"]
 
 
+def test_of_several_stacks_the_last_line_is_not_clean_where_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sandbox.home.Home.running", lambda _: None)
+    monkeypatch.setattr("sandbox.live.rehearse.Live", lambda *_: None)
+    moved = LiveRollout("llm", None, "node", "llm", "llm-new", (Moved("baseline", "prepare"),), complete=True)
+    said = {"node-update": (replace(moved, complete=False),), "base-model": (moved,)}
+    reports = iter([LiveReport(name, "gke", "m", "t", 0.0, rollouts) for name, rollouts in said.items()])
+    monkeypatch.setattr("inference_rollouts.cli.rehearse_live._interruptible", lambda _: next(reports))
+    ended = command("rehearse", "node-update", "base-model", "--live", "--report", str(tmp_path / "all.json"))
+
+    *_, before, last = ended.out.splitlines()
+    assert before.startswith("clean: ")
+    assert last == "not clean: node-update: the rollout of llm ended early, after 1 moves"
+    assert ended.code == 3
+
+
 SCRIPT = """
 import threading, time
 from inference_rollouts.cli.rehearse_live import _interruptible
@@ -76,7 +92,7 @@ except Stopped:
 """
 
 
-def interrupted(then: str, times: int) -> tuple[int, str, str]:
+def interrupted(then: str, times: int, number: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(then=then)],
         cwd=ROOT,
@@ -89,14 +105,15 @@ def interrupted(then: str, times: int) -> tuple[int, str, str]:
         assert running.stdout.readline() == "under way\n"
         said = ""
         for _ in range(times):
-            running.send_signal(signal.SIGINT)
+            running.send_signal(number)
             said += running.stderr.readline()
         out, err = running.communicate(timeout=30)
         return running.returncode, out, said + err
 
 
-def test_the_first_ctrl_c_ends_it_after_the_move():
-    code, out, err = interrupted("pass", 1)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_ctrl_c_ends_it_after_the_move_and_so_do_other_signals(number: signal.Signals):
+    code, out, err = interrupted("pass", 1, number)
     assert (code, out) == (0, "taken down\n")
     assert err == "stopping after this move, then taking everything down; Ctrl-C again ends it at once\n"
 

@@ -22,13 +22,20 @@ def home() -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def shared_home() -> Iterator[Home]:
-    """A sandbox that is up, for all tests of the session that leave it as they found it."""
+def session_home() -> Iterator[Home]:
+    """The sandbox of `shared_home`, for fixtures that outlive a test; a test that failed may have left a part of it down."""
     with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
         own = Home(Path(folder) / "home")
         control.up(own)
         yield own
         control.down(own)
+
+
+@pytest.fixture
+def shared_home(session_home: Home) -> Home:
+    """A sandbox that is up, for all tests that leave it as they found it; what one that failed has left down is repaired."""
+    control.up(session_home)
+    return session_home
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 from rich.console import Console
 
@@ -20,4 +22,5 @@ STACKS = Path(__file__).parent / "stacks"
 def rehearsed(home: Home, path: Path, **options: object) -> LiveReport:
     """The report; what was shown is in the test's output."""
     screen = Screen(Console(file=sys.stdout, soft_wrap=True, width=200))
-    return Live(home, ROOT, path, read(path), Options(**options), screen).run()  # type: ignore[arg-type]
+    with mock.patch.dict(os.environ):  # a Deployer leads its process to the sandbox
+        return Live(home, ROOT, path, read(path), Options(**options), screen).run()  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import control, show, starting, supervisor, talk
+from sandbox import control, enter, show, starting, supervisor, talk
 from sandbox.binaries import Step
 from sandbox.home import Gateways, Home, Ports, SandboxError, State, gone
 from sandbox.namespaces import POD_NETWORK
@@ -203,7 +203,8 @@ def test_parts_get_no_proxy_and_nothing_else_of_the_callers(monkeypatch: pytest.
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv("KUBECONFIG", "/home/me/.kube/config")
     env = environment(Home(Path("/h")))
-    assert env["KUBECONFIG"] == "/h/kubeconfig"
+    assert (env["KUBECONFIG"], env["KUBECACHEDIR"]) == ("/h/kubeconfig", "/h/kube-cache")
+    assert enter.environment(Home(Path("/h")))["KUBECACHEDIR"] == "/h/kube-cache", "~/.kube is the user's"
     assert not any("proxy" in name.lower() for name in env)
 
 

@@ -119,6 +119,20 @@ def test_a_part_that_there_is_not_is_a_usage_error_that_names_the_parts(home: Ho
         assert "nope is no part; allowed: etcd or kube-apiserver" in said
 
 
+@pytest.mark.parametrize("reports", [["node-update.json"], []])
+def test_an_interrupted_up_leaves_the_reports_of_earlier_rehearsals_and_nothing_else(home: Home, reports: list[str]) -> None:
+    for folder in (home.logs, home.bin, *([home.reports] if reports else [])):
+        folder.mkdir(parents=True)
+    home.log("etcd").write_text("a line\n")
+    for name in reports:
+        (home.reports / name).write_text("{}")
+    home.write(State(id="x", gateway="gke", rootless=False, ports=Ports(apiserver=1, gateway=2, prometheus=3)))
+    with pytest.raises(KeyboardInterrupt), starting._whole(home):
+        raise KeyboardInterrupt
+    assert [path.name for path in home.root.rglob("*.*")] == reports
+    assert home.root.exists() is bool(reports)
+
+
 def test_another_gateway_needs_another_sandbox(home: Home) -> None:
     import os
 

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from inference_rollouts.checks import MetricCheck
+from inference_rollouts.rehearsal.engine import Operation
 from inference_rollouts.rehearsal.walk import Rehearsal, RolloutOf
+from inference_rollouts.settings import PROJECT
 from inference_rollouts.settings.stack_file import read
 from sandbox.apply.kubectl import Kubectl
+from sandbox.apply.program import rehearsable
+from sandbox.apply.update import Step
+from sandbox.files import borrowed
+from sandbox.gateway.files import GatewayFiles
 from sandbox.home import Home, SandboxError
 from sandbox.live import soak
 from sandbox.live.conduct import SCRAPES, ByReply, Conductor
 from sandbox.live.decisions import ByDecision
 from sandbox.live.faults import FAULTS, Scene
 from sandbox.live.faulty import Faulty
-from sandbox.live.rehearse import refuse_faults_of_adapters, with_leftovers
+from sandbox.live.rehearse import (
+    Live,
+    Options,
+    refuse_a_rate_too_low_for_checks,
+    refuse_faults_of_adapters,
+    with_leftovers,
+)
 from sandbox.live.report import LiveReport, LiveRollout, Moved
 from sandbox.live.show import Screen
 from sandbox.metrics import EVERY
-from sandbox.traffic.counts import Latency, PhaseCount, Served
+from sandbox.nodes.settings import settings_path
+from sandbox.traffic.counts import Failures, Latency, PhaseCount, Served
 from sandbox.traffic.requests import OpenLoop
 from tests.conftest import ROOT
 
@@ -60,8 +76,8 @@ class Traffic:
 class Deployer:
     """Every update goes through, or ends with this error."""
 
-    def __init__(self, error: str = "") -> None:
-        self.error, self.patience = error, 0.0
+    def __init__(self, error: str = "", *steps: Step) -> None:
+        self.error, self.patience, self.steps = error, 0.0, steps
 
     def preview(self, config: Any) -> None:
         """Nothing to say."""
@@ -70,7 +86,7 @@ class Deployer:
         preview = SimpleNamespace(refusals=())
         done = not self.error
         return SimpleNamespace(
-            preview=preview, error=self.error, done=done, began=0.0, ended=1.0, began_writing=lambda kind: None
+            preview=preview, steps=self.steps, error=self.error, done=done, began=0.0, ended=1.0, began_writing=lambda kind: None
         )
 
 
@@ -105,10 +121,37 @@ def test_where_metric_checks_want_to_see_more_requests_of_the_canary_more_are_se
     monkeypatch.setattr("sandbox.live.conduct.time.sleep", slept.append)
     made = conductor(Traffic(counts({"llm": 1000})))
     made.evidence = 50
-    assert made.sample({"llm": 100}, {"llm": 99, "llm-new": 1}) >= 5000
+    assert made.sample({"llm": 100}, {"llm": 99, "llm-new": 1}) >= 8700, "so that chance does not leave it with fewer than 50"
     assert made.sample({"llm": 50, "llm-new": 50}, {"llm": 100, "llm-new": 0}) < 100, "without weight it sees none"
     made.move("prepare", "baseline")
     assert slept == [SCRAPES * EVERY], "Prometheus has to look, too"
+
+
+@pytest.mark.parametrize(
+    ("rate", "window", "portion", "refused"),
+    [
+        (100, 60, 1.0, "--rate 146 or more"),  # at 1 % a minute brings 60, and by chance fewer than 50
+        (146, 60, 1.0, ""),
+        (100, 300, 1.0, ""),
+        (100, 300, 0.25, "--rate 117 or more"),
+        (0, 60, 1.0, ""),
+    ],
+)
+def test_a_rate_that_brings_the_canary_fewer_requests_than_a_check_wants_is_refused(
+    rate: float, window: int, portion: float, refused: str
+):
+    (rollout,) = rollouts("node-update")
+    checks = (MetricCheck(name="error-ratio", window_seconds=window), MetricCheck(name="queue", window_seconds=window))
+    service = cast(Any, SimpleNamespace(conditions={"": SimpleNamespace(checks=checks)}))
+    if not refused:
+        refuse_a_rate_too_low_for_checks(rollout, service, rate, portion)
+        return
+    with pytest.raises(SandboxError) as told:
+        refuse_a_rate_too_low_for_checks(rollout, service, rate, portion)
+    assert f"--rate {rate:g} is too low for check error-ratio at stage 1: it wants to see 50 requests of llm-new" in str(
+        told.value
+    )
+    assert refused in str(told.value)
 
 
 @pytest.mark.parametrize("rate", [1, 5, 100, 1000])
@@ -135,6 +178,30 @@ def test_a_version_is_taken_away_after_its_last_replies():
     assert did == ["update", "let end", "update"]
     made.move("retire", "finish")
     assert did[3:] == ["let end", "update"]
+
+
+def test_a_stage_that_the_settings_refuse_is_a_refusal_and_ends_the_story():
+    """As `retire` for a canary on spot nodes, which may serve up to 100."""
+    made = conductor(Traffic(counts({"llm-new": 1000})))
+    config = copy.deepcopy(dict(made.config))
+    config[f"{PROJECT}:services"]["llm"]["versions"]["llm-new"]["nodes"]["spot"] = True
+    made.config = config
+    moves = list(made.perform([50, 100, "retire", "finish"]))
+    assert [(move.to, move.done) for move in moves] == [("100", True), ("retire", False)]
+    assert "spot nodes" in moves[-1].refusals[0]
+
+
+def test_what_nobody_does_in_a_rehearsal_refuses_no_raise():
+    """A window of `freeze` lasts, and nobody probes."""
+    config = copy.deepcopy(dict(read(ROOT / "stacks/Pulumi.node-update.yaml").config))
+    service = config[f"{PROJECT}:services"]["llm"]
+    service["rollout"]["test"] = {"header": "x-canary", "value": "yes", "required": True}
+    plain = copy.deepcopy(config)
+    del plain[f"{PROJECT}:services"]["llm"]["rollout"]["test"]["required"]
+    service["freeze"] = [{"from": "2026-01-01T00:00", "to": "2026-12-31T00:00", "reason": "holidays"}]
+    before = copy.deepcopy(config)
+    assert rehearsable(config) == plain
+    assert config == before, "the file's own config is left alone"
 
 
 def test_after_a_move_that_was_not_done_nothing_more_is_tried():
@@ -170,6 +237,33 @@ def test_failures_after_their_phase_count_and_so_do_those_that_nobody_answered()
     assert with_leftovers(moves, counts({"llm": 100}, {"llm-new": 7}), "llm-new") == moves
 
 
+def answered_wrongly(said: PhaseCount, number: int) -> PhaseCount:
+    """So many of the failed replies came from a version without weight."""
+    return replace(said, failures={"wrong_version": Failures(number, 0.0, 1.0)})
+
+
+def test_no_fault_explains_replies_of_a_canary_without_weight():
+    said = answered_wrongly(counts({"llm": 100}, {"llm-new": 7}), 2)
+    moved = conductor(Traffic(said)).move(50, "prepare", excused="llm-new")
+    assert (moved.faulty, moved.during and moved.during.failed) == (None, 7)
+    assert with_leftovers([Moved("50", "prepare")], said, "llm-new")[-1].notes == ("2 more requests failed after their phase",)
+
+    story = faulty(Traffic(said), "never-ready", Deployer("it broke"))
+    met = next(iter(story.perform()))
+    assert met.notes == ("2 requests failed that a version without weight answered, which no fault explains",)
+    assert with_leftovers([met], said, "llm-new") == [met], "told once"
+
+
+def test_what_a_slow_gateway_makes_the_update_wait_for_is_what_the_user_sees(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sandbox.live.faulty.LASTS", 0.0)
+    route = Operation("update", "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "route", "routes-to-llm", protected=False)
+    late = Step(route, 0.0, 1.0, 61.0, waited_for="Reconciled=True (now False)")
+    quick = Step(route, 0.0, 1.0, 1.5, waited_for="Accepted=True (now nothing)")
+    story = faulty(Traffic(counts({"llm": 1000})), "slow-gateway", Deployer("", late, quick))
+    list(story.perform())
+    assert story.found["the user sees"] == ["the update waited 60 s for HTTPRoute routes-to-llm: Reconciled=True (now False)"]
+
+
 def faulty(traffic: Traffic, name: str, deployer: Deployer | None = None, ladder: tuple[Any, ...] = ()) -> Faulty:
     conducting = conductor(traffic, deployer)
     if ladder:
@@ -193,16 +287,66 @@ def test_a_way_back_that_fails_is_no_end_of_the_story():
 
 
 def test_when_the_cluster_knew_is_when_it_said_so_not_when_somebody_looked(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sandbox.live.faulty.LASTS", 0.8)
+    monkeypatch.setattr("sandbox.live.faulty.LASTS", 1.6)
     asked = iter([False, False, True, False, True])  # well again when the traffic has met it long enough
     for known, when in ((lambda _: next(asked), 0.4), (None, None)):
         began = time.time()
         story = faulty(Traffic(replace(counts({"llm": 1000}), since=began)), "servers-crash")
         story.fault = replace(story.fault, known=known)
         list(story.perform())
-        assert time.time() - began >= 0.8
-        assert story.found["seconds until the cluster knew"] == pytest.approx(when, abs=0.15)
+        assert time.time() - began >= 1.6
+        assert story.found["seconds until the cluster knew"] == pytest.approx(when, abs=0.5)
     assert next(asked, None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "when", "made"), [("never-ready", "begin", 0), ("never-ready", "fault", 1), ("killed", "fault", 3)]
+)
+def test_a_story_that_is_to_stop_begins_nothing_more(monkeypatch: pytest.MonkeyPatch, name: str, when: str, made: int):
+    monkeypatch.setattr("sandbox.live.faulty.killed_after_the_route", lambda *_: -9)
+    story = faulty(Traffic(counts({"llm": 1000, "llm-new": 1000})), name, ladder=("baseline", "prepare", 10, 100, "retire"))
+    if when == "begin":
+        story.conductor.stop.set()
+    moves = []
+    for moved in story.perform():
+        moves.append(moved)
+        if moved.faulty:
+            story.conductor.stop.set()
+    assert (len(moves), story.complete) == (made, False)
+
+
+def test_while_traffic_meets_a_fault_the_story_can_be_stopped_too():
+    story = faulty(Traffic(counts({"llm": 1000})), "servers-crash")
+    story.fault = replace(story.fault, known=lambda _: story.conductor.stop.set())  # and it is never known
+    began = time.time()
+    moves = list(story.perform())
+    assert time.time() - began < 5, "the cluster would be asked for minutes"
+    assert not any(moved.faulty for moved in moves)
+
+
+def test_what_a_rehearsal_that_was_ended_at_once_has_left_is_undone_before_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    did: list[str] = []
+    monkeypatch.setattr("sandbox.live.rehearse.nodes.clear", lambda root: did.append("faults cleared"))
+    gone = lambda stack: SimpleNamespace(destroy=lambda: did.append(f"{stack} destroyed"))  # noqa: E731
+    monkeypatch.setattr("sandbox.live.rehearse.Deployer", lambda home, project, stack: gone(stack))
+    home = Home(tmp_path)
+    slow = GatewayFiles(home).settings
+    for folder in (home.gateway, tmp_path / "stacks"):
+        folder.mkdir()
+    killed = [borrowed(path) for path in (slow, settings_path(tmp_path))]
+    for path, borrower in zip((slow, settings_path(tmp_path)), killed, strict=True):
+        borrower.__enter__()  # and it never ends
+        path.write_text("{}")
+    for stack in ("another", "node-update"):
+        (tmp_path / "stacks" / f"{stack}.json").write_text("{}")
+
+    file = read(ROOT / "stacks/Pulumi.node-update.yaml")
+    Live(home, ROOT, ROOT / "stacks/Pulumi.node-update.yaml", file, Options(), cast(Screen, None))._tidy()
+    assert did == ["faults cleared", "another destroyed", "node-update destroyed"]
+    assert not slow.exists()
+    assert not settings_path(tmp_path).exists()
 
 
 def test_what_stable_and_nobody_lost_to_a_fault_is_wrong():

@@ -36,3 +36,4 @@ def test_stable_loses_nothing_the_user_is_told_and_the_way_back_works(shared_hom
     assert back is None or back < LONGEST_WAY_BACK
     if name == "slow-gateway":
         assert found["rollback: seconds of the whole update"] > SLOW, "else the gateway was not slow"
+        assert any("s for HTTPRoute" in text for text in found["the user sees"]), found

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.live.decisions import decisions
-from sandbox.live.report import Counted, LiveReport, LiveRollout, Moved, Streams
+from sandbox.live.report import Counted, LiveReport, LiveRollout, Moved, Streams, verdict_of
 from sandbox.live.show import rows
 from sandbox.live.soak_page import page
 from sandbox.live.story import moves, straight_up, whole_story
@@ -77,6 +77,15 @@ def test_whatever_is_wrong_makes_it_not_clean_and_is_said(moved, said):
     assert found.to_json()["clean"] is False
 
 
+def test_of_several_stacks_the_last_line_is_about_all():
+    good, bad = report(rollout(GOOD)), report(rollout(Moved("1", "10", refusals=("not ready",))))
+    assert verdict_of([good, replace(good, stack="base-model")]).startswith(
+        "clean: 2 stacks, 4,200 requests, 0 failed, 2 moves, "
+    )
+    assert verdict_of([bad, good]) == "not clean: node-update: 1 to 10 was refused: not ready"
+    assert verdict_of([replace(bad, stack="a"), bad]).startswith("not clean: a: 1 to 10 was refused: not ready; node-update: ")
+
+
 def test_a_stream_that_did_not_finish_is_wrong():
     assert report(rollout(GOOD, streams=Streams(30, 3, 1))).wrong == ["1 of 4 long streams did not finish"]
 
@@ -111,6 +120,13 @@ def test_a_story_that_ended_early_is_not_clean():
 
 def test_long_streams_that_never_ran_are_wrong():
     assert report(rollout(GOOD, streams=Streams(30, 0, 0))).wrong == ["no long stream was under way"]
+
+
+def test_long_streams_that_were_short_prove_nothing():
+    assert report(rollout(GOOD, streams=Streams(30, 4, 0, median=15.2))).wrong == [
+        "long streams took 15.2 s (median), and were to take 30 s at least"
+    ]
+    assert report(rollout(GOOD, streams=Streams(30, 4, 0, median=29.9))).clean
 
 
 def test_the_table_shows_each_version_and_what_is_wrong():

@@ -86,24 +86,27 @@ def eventually(ask: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def world(shared_home: Home) -> Iterator[World]:
-    found = World(shared_home)
-    configure(shared_home.root, preStopSeconds=1, tokenSeconds=0.02)
+def world(session_home: Home) -> Iterator[World]:
+    control.up(session_home)
+    found = World(session_home)
+    configure(session_home.root, preStopSeconds=1, tokenSeconds=0.02)
     for inputs in found.node_pools:
         found.pools.apply(inputs)
     listed = {"apiVersion": "v1", "kind": "List", "items": found.objects}
     found.kubectl("apply", "--server-side", "-f", "-", stdin=listed)
     yield found
-    faults.clear(shared_home.root)
+    control.up(session_home)
+    faults.clear(session_home.root)
     found.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=listed)
     for inputs in found.node_pools:
         found.pools.delete(inputs)
-    (shared_home.root / "nodes.json").unlink()
+    (session_home.root / "nodes.json").unlink(missing_ok=True)
 
 
 @pytest.fixture
-def pods(world: World) -> list[dict[str, Any]]:
+def pods(world: World, shared_home: Home) -> list[dict[str, Any]]:
     """The three servers, ready; where a test took one away the next waits until it is back."""
+    assert shared_home is world.home, "it is repaired before anybody waits"
     return eventually(lambda: world.ready(3))
 
 
@@ -173,7 +176,7 @@ def test_a_request_that_runs_when_its_pod_is_deleted_ends_whole(world: World, po
     with start_inside(world.home, argv) as stream:
         eventually(lambda: out.exists() and out.stat().st_size > 0)
         world.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
-        assert stream.wait(60) == 0
+        assert stream.wait(60) == 0, "the stream did not finish"
 
     text = out.read_text()
     assert text.rstrip().endswith("data: [DONE]")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,16 @@ def test_a_sample_that_does_not_come_together_says_so(tool: Path, server: Server
             load.sample("big", 500, 0.5)
         with pytest.raises(SandboxError, match=r"the last requests of phase small are not finished after 0\.5 s; it still runs"):
             load.sample("small", 5, 0.5)
+
+
+def test_a_report_that_was_made_before_a_mark_is_not_of_the_phase_that_began_with_it(tool: Path, server: Server) -> None:
+    """The load tool makes a report and writes it: a mark may come between."""
+    with Load(ask(server.url, most=0), program=tool, every=60) as load:
+        former = load.wait_for(0, 5)
+        begun = load.mark("new")
+        load._take("progress", replace(former, requests=1_000_000))
+        assert load.latest.since == begun.since
+        load.stop()
 
 
 def test_what_is_under_way_can_be_waited_for_while_more_is_sent(tool: Path, server: Server) -> None:

@@ -113,6 +113,35 @@ func TestARequestStaysWithThePhaseItWasSentIn(t *testing.T) {
 	}
 }
 
+func TestALongPhaseHasCoarserBinsThatLoseNothing(t *testing.T) {
+	line := newTimeline()
+	for second := range 3600 {
+		line.add("v1", time.Duration(second)*time.Second)
+		if second >= 1800 {
+			line.add("v2", time.Duration(second)*time.Second)
+		}
+	}
+	told := line.copy()
+	sum, first := uint32(0), -1
+	for bin, n := range told.Versions["v2"] {
+		sum += n
+		if n > 0 && first < 0 {
+			first = bin
+		}
+	}
+	if sum != 1800 || first*told.BinMillis != 1_800_000 {
+		t.Errorf("v2: %d replies from %d ms on; want 1800 from 1800000 ms on", sum, first*told.BinMillis)
+	}
+	for version, bins := range told.Versions {
+		if len(bins) > maxBins {
+			t.Errorf("%s has %d bins", version, len(bins))
+		}
+	}
+	if told.BinMillis != 80 {
+		t.Errorf("an hour has bins of %d ms; want 80", told.BinMillis)
+	}
+}
+
 func TestSharesArePickedIndependently(t *testing.T) {
 	o := &options{models: []share{{"a", 3}, {"b", 1}}, shapes: []share{{"chat", 1}, {"completion", 1}}, maxTokens: 1}
 	all := newShapes(o)
