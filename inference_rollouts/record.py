@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inference_rollouts.limits import Limits
-from inference_rollouts.stages import NAMED, Stage
+from inference_rollouts.stages import NAMED, Stage, weights
 
 PICKER, FAILURE_MODE, REPLICAS, BACKEND = "picker", "failureMode", "replicas", "backend"
 """What is recorded of a version beside its frozen fields. Each may change under traffic, but some changes of it hurt (move.py),
@@ -57,6 +57,10 @@ class Split:
     weights: Mapping[str, int]
     override: Override | None = None
     decommission: bool = False
+
+    def at(self, stage: Stage) -> Split:
+        """The same split at another stage of its ladder."""
+        return replace(self, stage=stage, weights=weights(stage, self.serving, self.to))
 
     def to_wire(self) -> dict[str, Any]:
         """As plain JSON values, without what is not set."""

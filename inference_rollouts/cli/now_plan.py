@@ -17,7 +17,7 @@ from inference_rollouts.edit.target import Target
 from inference_rollouts.errors import InputError, Problem
 from inference_rollouts.observe.access import Access, access_to
 from inference_rollouts.observe.kubeconfig import NoConnection
-from inference_rollouts.observe.live_split import SplitStatus, at
+from inference_rollouts.observe.live_split import SplitStatus
 from inference_rollouts.observe.live_status import no_answer, splits_of
 from inference_rollouts.observe.patch import Writer, Written
 from inference_rollouts.plan import ModelServiceArgs, plan_for
@@ -127,7 +127,7 @@ def _step(status: SplitStatus) -> Step:
     stable = status.target.backends.get(split.serving, split.serving)
     gone = here == "retire" or (status.adapter is None and stable not in (status.live or {}))
     stage: Stage = 100 if gone else "prepare"
-    return Step(status, split, at(split, stage), marked or str(here))
+    return Step(status, split, split.at(stage), marked or str(here))
 
 
 def edit_file(rollback: Rollback) -> None:

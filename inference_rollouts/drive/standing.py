@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from inference_rollouts.drive import recover_words
 from inference_rollouts.drive.state import SplitObject
 from inference_rollouts.move import height
-from inference_rollouts.observe.live_split import at
 from inference_rollouts.observe.splits import live_weights, recorded_split
 from inference_rollouts.observe.targets import SplitTarget
 from inference_rollouts.record import Split
@@ -98,7 +97,7 @@ def seen(target: SplitTarget, found: SplitObject, canary: str, ladder: Sequence[
     weights = live_weights(found.value)
     if weights is None:
         return None
-    fitting: list[Stage] = [stage for stage in ladder if target.weights(at(target.split, stage)) == weights]
+    fitting: list[Stage] = [stage for stage in ladder if target.weights(target.split.at(stage)) == weights]
     written = recorded_split(found.value)
     # Without zeros `baseline` and `prepare` of an adapter look the same: the annotation tells them apart.
     named: list[Stage] = [stage for stage in fitting if isinstance(written, Split) and written.stage == stage]

@@ -132,7 +132,7 @@ def stage_of(target: SplitTarget, live: Mapping[str, int], recorded: Split | Non
 
     for split in (target.split, recorded):
         rungs: tuple[Stage, ...] = _ladder(split) if split else ()
-        matching: list[Stage] = [rung for rung in rungs if split and target.weights(at(split, rung)) == live]
+        matching: list[Stage] = [rung for rung in rungs if split and target.weights(split.at(rung)) == live]
         if matching:
             return min(matching, key=unlikely)
     return None
@@ -144,11 +144,6 @@ def _ladder(split: Split) -> tuple[Stage, ...]:
     # A stage that its own steps no longer hold is still one.
     steps = sorted({*split.steps, split.stage} if isinstance(split.stage, int) else split.steps)
     return stages.ladder(steps)
-
-
-def at(split: Split, stage: Stage) -> Split:
-    """A split at another stage of its ladder."""
-    return replace(split, stage=stage, weights=stages.weights(stage, split.serving, split.to))
 
 
 def _aim(split: Split) -> tuple[object, ...]:

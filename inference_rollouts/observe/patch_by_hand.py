@@ -15,7 +15,6 @@ from inference_rollouts.manifests import adapter_split
 from inference_rollouts.manifests.adapter_split import AdapterSplitArgs
 from inference_rollouts.manifests.objects import Manifest
 from inference_rollouts.manifests.route import Backend, backend_refs, http_route
-from inference_rollouts.observe.live_split import at
 from inference_rollouts.plan.values import ModelServiceArgs
 from inference_rollouts.record import Split
 from inference_rollouts.stages import Stage
@@ -42,7 +41,7 @@ def lines(service: ModelServiceArgs, adapter: str | None, context: str | None) -
     stage = way_back(split)
     if stage is None or (adapter is not None and split.stage == "retire"):
         return []
-    wanted = at(split, stage)
+    wanted = split.at(stage)
     found = [_route(service, wanted)] if adapter is None else list(_splits(service, adapter, wanted))
     return [_line(manifest, patch, context) for manifest, patch in found]
 

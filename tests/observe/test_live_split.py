@@ -9,7 +9,7 @@ import pytest
 
 from inference_rollouts import stages
 from inference_rollouts.observe.cluster import Absent, Found, Unreadable
-from inference_rollouts.observe.live_split import at, split_status, stage_of
+from inference_rollouts.observe.live_split import split_status, stage_of
 from inference_rollouts.observe.targets import adapter_target, route_target
 from tests.observe.world import SPLIT, TONE, route, tone
 
@@ -21,7 +21,7 @@ ADAPTER = adapter_target("v1", "llm-new-pool-tone", TONE)
 
 @pytest.mark.parametrize("stage", stages.ladder(SPLIT.steps))
 def test_the_weights_of_a_route_tell_its_stage_alone(stage):
-    live = ROUTE.weights(at(SPLIT, stage))
+    live = ROUTE.weights(SPLIT.at(stage))
 
     assert stage_of(ROUTE, live, None) == stage
 
@@ -30,10 +30,10 @@ def test_the_weights_of_a_route_tell_its_stage_alone(stage):
     ("live", "recorded", "stage"),
     [
         ({"tone-v1": 100}, None, "prepare"),
-        ({"tone-v1": 100}, at(TONE, "baseline"), "baseline"),
-        ({"tone-v1": 100}, at(TONE, 10), "prepare"),
+        ({"tone-v1": 100}, TONE.at("baseline"), "baseline"),
+        ({"tone-v1": 100}, TONE.at(10), "prepare"),
         ({"tone-v2": 100}, None, 100),
-        ({"tone-v2": 100}, at(TONE, "retire"), "retire"),
+        ({"tone-v2": 100}, TONE.at("retire"), "retire"),
         ({"tone-v1": 90, "tone-v2": 10}, None, 10),
         ({"tone-v1": 80, "tone-v2": 20}, None, None),
     ],
@@ -46,7 +46,7 @@ def test_a_rollout_that_the_file_no_longer_holds_is_known_by_the_record():
     finished = replace(SPLIT, serving="llm-new", to=None, steps=(), stage="baseline", weights={"llm-new": 100})
     target = route_target("routes-to-llm", finished, POOLS)
 
-    assert stage_of(target, {"llm-pool": 75, "llm-new-pool": 25}, at(SPLIT, 25)) == 25
+    assert stage_of(target, {"llm-pool": 75, "llm-new-pool": 25}, SPLIT.at(25)) == 25
 
 
 def test_a_stage_that_its_own_steps_no_longer_hold_is_still_one():
