@@ -77,9 +77,13 @@ def _harm_to_versions(old: Record, new: Record) -> Iterator[str]:
         if not carries and name not in (old.pools.serving, new.pools.serving):
             continue
         before, after = old.versions[name], new.versions[name]
-        parts = {part for part in {*before, *after} if before.get(part) != after.get(part)}
-        if parts - ({"podTemplate"} if name in new.in_place else set()):
+        parts = {part for part in {*before, *after} if before.get(part) != after.get(part)} - {"replicas", "failureMode", "backend"}
+        open_ = all(fields.get("failureMode") == "FailOpen" for fields in (before, after))
+        if parts - ({"podTemplate", "picker"} if name in new.in_place else {"picker"} if open_ else set()):
             yield f"{name} changes {parts} under traffic"
+        scaled = [fields.get("replicas", 1) for fields in (before, after)]
+        if scaled[1] is None and (scaled[0] or 1) > 1 and name not in new.in_place:
+            yield f"{name} is left to an autoscaler, which begins with one"
 
 
 def _place(stage: Stage) -> int:
@@ -233,6 +237,10 @@ PUTS = [
     ("versions.new.nodes.spot", True),
     ("versions.old.allowInPlaceUpdates", True),
     ("versions.new.server.replicas", 2),
+    ("versions.new.server.autoscaling", {"min": 1, "max": 3}),
+    ("versions.old.endpointPicker", {"failureMode": "FailClose"}),
+    ("versions.old.endpointPicker", {"failureMode": "FailClose", "image": "epp:v2"}),
+    ("versions.old.endpointPicker", {"image": "epp:v2"}),
     ("namespace", "prod"),
     ("longestRequest", "600s"),
     ("adapters.style.versions.style-v1.source", "gs://adapters/elsewhere"),
