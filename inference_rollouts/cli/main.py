@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
 
-import typer
+gc.disable()  # loading modules makes no garbage worth a search, and the searches cost every start (benchmarks/start_up.py)
 
-from inference_rollouts.cli.app import app
-from inference_rollouts.cli.output import streams
-from inference_rollouts.errors import InputError
+import typer  # noqa: E402
+
+from inference_rollouts.cli.app import app  # noqa: E402
+from inference_rollouts.cli.output import streams  # noqa: E402
+from inference_rollouts.errors import InputError  # noqa: E402
+
+gc.freeze()
+gc.enable()
 
 COMMANDS = {
     "commands_drive": ("run", "watch", "recover"),
