@@ -77,7 +77,11 @@ def _harm_to_versions(old: Record, new: Record) -> Iterator[str]:
         if not carries and name not in (old.pools.serving, new.pools.serving):
             continue
         before, after = old.versions[name], new.versions[name]
-        parts = {part for part in {*before, *after} if before.get(part) != after.get(part)} - {"replicas", "failureMode", "backend"}
+        parts = {part for part in {*before, *after} if before.get(part) != after.get(part)} - {
+            "replicas",
+            "failureMode",
+            "backend",
+        }
         open_ = all(fields.get("failureMode") == "FailOpen" for fields in (before, after))
         if parts - ({"podTemplate", "picker"} if name in new.in_place else {"picker"} if open_ else set()):
             yield f"{name} changes {parts} under traffic"
