@@ -142,7 +142,8 @@ def edit_file(rollback: Rollback) -> None:
     if stage == split.stage:
         return
     try:
-        rollback.edited = operations.set_stage(rollback.opened.file, rollback.opened.document, rollback.found.place, stage)
+        opened, place = rollback.opened, rollback.found.place
+        rollback.edited = operations.set_stage(opened.file, opened.document, place, stage, earlier=())  # waits for no Git
     except InputError as e:
         rollback.problem = live_words.file_not_edited(str(e))
 
