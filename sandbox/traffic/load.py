@@ -253,6 +253,6 @@ class Load:
             # A report that was made before a mark may be written after it: it is of the phase before.
             if event != "progress" or self._latest is None or count.since == self._latest.since:
                 self._latest = count
-            self._unfinished.add(count.since)
+                self._unfinished.add(count.since)
             if event == "marked" or count.timeline is not None:
                 self._answers.append(count)
