@@ -45,26 +45,28 @@ class Repository:
 
     Attributes:
         root: top of the working tree.
+        patience: seconds that each question to Git may take; None for as long as it takes.
     """
 
     root: Path
+    patience: float | None = None
 
     @classmethod
-    def around(cls, path: Path) -> Repository:
+    def around(cls, path: Path, patience: float | None = None) -> Repository:
         """The repository that a file is, or would be, in.
 
         Raises:
             InputError: when there is none.
         """
         folder = next(parent for parent in _placed(path).parents if parent.is_dir())
-        found = _git(folder, "rev-parse", "--show-toplevel")
+        found = _git(folder, "rev-parse", "--show-toplevel", patience=patience)
         if found.returncode or not found.stdout.strip():
             raise InputError([Problem("", report_words.no_repository(_why(found)), str(path))])
-        return cls(Path(os.fsdecode(found.stdout.rstrip(b"\n"))))
+        return cls(Path(os.fsdecode(found.stdout.rstrip(b"\n"))), patience)
 
     def commit(self, ref: str) -> str | None:
         """The commit that a name means; None where it means none."""
-        found = _git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
         return None if found.returncode else found.stdout.decode().strip()
 
     def data(self, commit: str, path: Path) -> bytes | None:
@@ -74,13 +76,13 @@ class Repository:
             InputError: when it was there and Git cannot tell its bytes.
         """
         inside = self._inside(path)
-        entry = _git(self.root, "ls-tree", commit, "--", inside).stdout
+        entry = self._git("ls-tree", commit, "--", inside).stdout
         if not entry:
             return None
         blob = self._led_to(commit, inside) if entry.startswith(LINK) else f"{commit}:{inside}"
         if blob is None:
             return None
-        found = _git(self.root, "cat-file", "blob", blob)
+        found = self._git("cat-file", "blob", blob)
         if found.returncode:
             raise InputError([Problem("", report_words.git_failed(_why(found)), str(path))])
         return found.stdout
@@ -88,7 +90,7 @@ class Repository:
     def _led_to(self, commit: str, inside: str) -> str | None:
         """The id of the file that a link leads to at a commit; None where that is no file of the commit."""
         asked = os.fsencode(f"{commit}:{inside}\n")
-        words = _git(self.root, "cat-file", "--batch-check", "--follow-symlinks", given=asked).stdout.split()
+        words = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked).stdout.split()
         return words[0].decode() if words[1:2] == [b"blob"] else None
 
     def changed_since(self, commit: str, folder: Path) -> list[Path]:
@@ -104,7 +106,7 @@ class Repository:
         new = ("ls-files", "--others", "--exclude-standard", "-z", "--", inside)
         names: set[str] = set()
         for command in (asked, new):
-            found = _git(self.root, *command)
+            found = self._git(*command)
             if found.returncode:
                 raise InputError([Problem("", report_words.git_failed(_why(found)), str(folder))])
             names.update(os.fsdecode(name) for name in found.stdout.split(b"\0") if name)
@@ -114,7 +116,7 @@ class Repository:
     def _links(self, commit: str, folder: Path) -> Iterator[Path]:
         """The links in a folder that are there at a commit and in the working tree; Git compares where they point, no further."""
         inside = self._inside(folder.resolve())
-        entries = _git(self.root, "ls-tree", "-z", "-r", commit, "--", inside).stdout.split(b"\0")
+        entries = self._git("ls-tree", "-z", "-r", commit, "--", inside).stdout.split(b"\0")
         for link in (self.root / os.fsdecode(entry.partition(b"\t")[2]) for entry in entries if entry.startswith(LINK)):
             if link.is_symlink():
                 yield link
@@ -124,18 +126,18 @@ class Repository:
         end = link.resolve()
         # What stands outside is in no commit, so there is nothing to compare with.
         inside = end.is_file() and end.is_relative_to(self.root.resolve())
-        here = _git(self.root, "hash-object", "--", str(end)).stdout.decode().strip() if inside else None
+        here = self._git("hash-object", "--", str(end)).stdout.decode().strip() if inside else None
         return self._led_to(commit, self._inside(link)) != here
 
     def main_branch(self) -> str | None:
         """The default branch of origin, as this clone knows it; None without one."""
-        found = _git(self.root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+        found = self._git("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
         names = [found.stdout.decode().strip()] if not found.returncode else ["origin/main", "origin/master"]
         return next((name for name in names if self.commit(name)), None)
 
     def branched_from(self, branch: str) -> str | None:
         """The newest commit that HEAD and a branch share; None where this clone has none."""
-        found = _git(self.root, "merge-base", "HEAD", branch)
+        found = self._git("merge-base", "HEAD", branch)
         return None if found.returncode else found.stdout.decode().strip()
 
     def log(self, path: Path, upto: str = "HEAD") -> Iterator[Commit]:
@@ -149,7 +151,7 @@ class Repository:
             InputError: when Git cannot tell.
         """
         command = ("log", "-z", f"--format={FIELDS}", "--no-show-signature", "--no-color", upto, "--", *self._paths(path))
-        found = _git(self.root, *command)
+        found = self._git(*command)
         if found.returncode:
             raise InputError([Problem("", report_words.git_failed(_why(found)), str(path))])
         # Fields are separated as commits are: by a zero byte, which nothing in them can hold.
@@ -160,6 +162,9 @@ class Repository:
     def parent(self, commit: str) -> str | None:
         """The commit before; None for a first one."""
         return self.commit(f"{commit}^")
+
+    def _git(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return _git(self.root, *arguments, given=given, patience=self.patience)
 
     def _paths(self, path: Path) -> list[str]:
         """A file's path as Git says it, and that of the file which a link leads to, where the repository has it."""
@@ -182,10 +187,12 @@ def _why(found: subprocess.CompletedProcess[bytes]) -> str:
     return " ".join(found.stderr.decode(errors="replace").split()).removeprefix("fatal: ")
 
 
-def _git(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _git(folder: Path, *arguments: str, given: bytes = b"", patience: float | None = None) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
     command = ["git", "-C", str(folder), *arguments]
     try:
-        return subprocess.run(command, input=given, capture_output=True, check=False, env=environment)
+        return subprocess.run(command, input=given, capture_output=True, check=False, env=environment, timeout=patience)
+    except subprocess.TimeoutExpired:
+        raise InputError([Problem("", report_words.git_failed(f"no answer within {patience:g} s"))]) from None
     except OSError as e:
         raise InputError([Problem("", report_words.no_git(e.strerror or str(e)))]) from None
