@@ -9,6 +9,7 @@ from typing import Any
 from inference_rollouts import accelerators
 from inference_rollouts.manifests.server_pod import GRACE_MARGIN, PRE_STOP
 from inference_rollouts.naming import SERVICE_LABEL, VERSION_LABEL
+from inference_rollouts.settings import Server as ServerSettings
 from inference_rollouts.takeover import command_line
 from inference_rollouts.takeover.command_line import CommandLine
 from inference_rollouts.takeover.inventory import Existing, Inventory, pod_labels
@@ -25,7 +26,7 @@ OWN_ENV = (*TOKENS, "VLLM_ALLOW_RUNTIME_LORA_UPDATING")
 FOLLOWS = {"--tensor-parallel-size": 1, "--shutdown-timeout": 1}
 """Flags that are rendered where nodes and image say so; with their number of values."""
 
-LOAD_TIMEOUT = 1800
+LOAD_TIMEOUT: int = ServerSettings.model_fields["load_timeout"].default
 """Seconds; the default of `loadTimeout`."""
 
 OWN_LABELS = ("app", SERVICE_LABEL, VERSION_LABEL)

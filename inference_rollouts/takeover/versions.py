@@ -74,10 +74,10 @@ class VersionFound:
     why: tuple[str, ...] = ()
     draft: Mapping[str, Any] | None = None
     guessed: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
     exists: Existing | None = None
     server: Server | None = None
     sources: tuple[Existing, ...] = field(default=())
+    lacks: tuple[str, ...] = ()
 
     @property
     def managed(self) -> bool:
@@ -102,7 +102,7 @@ def find(name: str, pool: str, exists: Existing | None, inventory: Inventory, ar
         reasons, settled = _judged(name, config, server, inventory, around)
         reasons += _beside(exists, inventory)
         if not reasons:
-            return VersionFound(name, pool, settled, (), None, _guesses(nodes), (), exists, server, sources)
+            return VersionFound(name, pool, settled, (), None, _guesses(nodes), exists, server, sources)
         why = why or tuple(reasons)
     made = [p for p in pickers.deployments(exists, inventory) if pickers.made_by_helm(p)]
     why += tuple(words.by_helm(p.title, p.release) for p in made)
@@ -111,7 +111,7 @@ def find(name: str, pool: str, exists: Existing | None, inventory: Inventory, ar
     if (seconds := servers.load_timeout(server)) > servers.LOAD_TIMEOUT:
         draft["server"]["loadTimeout"] = servers.duration(seconds)
     guessed = (*_guesses(nodes), *map(words.token_in_clear, servers.tokens_in_clear(server)))
-    return VersionFound(name, pool, external, why, _filled(draft), guessed, (), exists, server, sources)
+    return VersionFound(name, pool, external, why, _filled(draft), guessed, exists, server, sources)
 
 
 def _no_server(pool: Existing, found: list[Existing]) -> str:
