@@ -7,7 +7,6 @@ import json
 import shlex
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from tests.observe.fake_apiserver import FORBIDDEN, Object, path_of
 from tests.observe.server_side import WritableApiServer, apply, by_hand
 
 REWRITE = "InferenceModelRewrite"
-
-
-@pytest.fixture
-def server() -> Iterator[WritableApiServer]:
-    with WritableApiServer() as found:
-        yield found
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ BACK = {"llm": 100, "llm-new": 0}
 OTHER = "    other: { serving: xx, models: [other], versions: { a: { like: b } } }\n"
 CONFLICT = "<<<<<<< HEAD\n"
 BROKEN = {"another service": lambda text: text + OTHER, "a conflict of Git": lambda text: text.replace("    llm:\n", CONFLICT)}
-
-
-@pytest.fixture
-def server() -> Iterator[WritableApiServer]:
-    with WritableApiServer() as found:
-        yield found
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ from tests.observe.fake_prometheus import FakePrometheus, vector
 from tests.observe.server_side import WritableApiServer
 
 OLD = "2026-01-01T00:00:00Z"
-
-
-@pytest.fixture
-def server() -> Iterator[WritableApiServer]:
-    with WritableApiServer() as found:
-        yield found
 
 
 @pytest.fixture

@@ -162,10 +162,8 @@ def test_a_file_for_a_folder_is_refused(project):
     assert project.rollout("render", "node-update", "-o", "out").err == "out: is a file; name a folder\n"
 
 
-@pytest.mark.parametrize("failing", [1, 2])
-def test_a_rename_that_fails_leaves_the_old_folder(project, monkeypatch, failing):
-    rendered(project)
-    before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+def fail_a_rename(monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    """That one of the renames, counted from 1, fails."""
     real, calls = render.os.replace, []
 
     def replace(old: Path, new: Path) -> None:
@@ -175,6 +173,13 @@ def test_a_rename_that_fails_leaves_the_old_folder(project, monkeypatch, failing
         real(old, new)
 
     monkeypatch.setattr(render.os, "replace", replace)
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_rename_that_fails_leaves_the_old_folder(project, monkeypatch, failing):
+    rendered(project)
+    before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+    fail_a_rename(monkeypatch, failing)
     with pytest.raises(InputError, match="No space left on device"):
         render.write(render.Rendered("node-update", {"a.yaml": "a"}, ()), Path("out"))
 
@@ -219,15 +224,7 @@ def test_in_the_working_directory_what_is_rendered_no_more_goes(project, inside)
 @pytest.mark.parametrize("failing", [1, 2, 3, 4])
 def test_in_the_working_directory_a_rename_that_fails_leaves_what_the_next_run_can_mend(inside, monkeypatch, failing):
     render.write(render.Rendered("a", {"a.yaml": "a", "b.yaml": "b"}, ()), Path())
-    real, calls = render.os.replace, []
-
-    def replace(old: Path, new: Path) -> None:
-        calls.append(old)
-        if len(calls) == failing:
-            raise OSError(28, "No space left on device")
-        real(old, new)
-
-    monkeypatch.setattr(render.os, "replace", replace)
+    fail_a_rename(monkeypatch, failing)
     found = render.Rendered("a", {"b.yaml": "c", "d.yaml": "d"}, ())
     with pytest.raises(InputError, match="No space left on device"):
         render.write(found, Path())

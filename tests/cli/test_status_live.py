@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,6 @@ from tests.observe.fake_prometheus import FakePrometheus, vector
 from tests.observe.server_side import WritableApiServer
 
 REWRITE = "InferenceModelRewrite"
-
-
-@pytest.fixture
-def server() -> Iterator[WritableApiServer]:
-    with WritableApiServer() as found:
-        yield found
 
 
 @pytest.fixture
