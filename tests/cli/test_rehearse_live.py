@@ -75,14 +75,15 @@ def test_of_several_stacks_the_last_line_is_not_clean_where_one_is_not(tmp_path:
 
 
 SCRIPT = """
-import threading, time
+import signal, threading, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under nohup has it ignored
 from inference_rollouts.cli.rehearse_live import _interruptible
 from sandbox.live.rehearse import Stopped
 class Live:
     stop = threading.Event()
     def run(self):
         print("under way", flush=True)
-        self.stop.wait()
+        assert self.stop.wait(60)
         {then}
         raise Stopped
 try:
